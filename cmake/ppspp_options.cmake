@@ -1,0 +1,36 @@
+# Compiler settings that hold for every target, and the switches of a build.
+option(PPSPP_BUILD_TESTS "Build the tests and the replay of the fuzz corpora" ON)
+option(PPSPP_BUILD_BENCH "Build the benchmark programs of script/bench" OFF)
+option(PPSPP_FUZZ "Build the fuzz targets with libFuzzer (clang only)" OFF)
+option(PPSPP_CHECK_INVARIANTS "Check the expensive invariants after every step" OFF)
+set(PPSPP_SANITIZE "" CACHE STRING "Sanitizers, as for -fsanitize=: address,undefined or thread")
+
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
+  set(CMAKE_BUILD_TYPE Release CACHE STRING "" FORCE)
+endif()
+
+add_library(ppspp_compile_options INTERFACE)
+target_compile_options(ppspp_compile_options INTERFACE
+  -Wall -Wextra -Wpedantic -Werror -Wshadow -Wconversion -Wsign-conversion -Wold-style-cast
+  -Wnon-virtual-dtor -Woverloaded-virtual)
+if(PPSPP_CHECK_INVARIANTS)
+  target_compile_definitions(ppspp_compile_options INTERFACE PPSPP_CHECK_INVARIANTS=1)
+endif()
+if(PPSPP_SANITIZE)
+  add_compile_options(-fsanitize=${PPSPP_SANITIZE} -fno-omit-frame-pointer
+    -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${PPSPP_SANITIZE})
+endif()
+if(PPSPP_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
+
+find_program(PPSPP_CCACHE ccache)
+if(PPSPP_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_CXX_COMPILER_LAUNCHER "${PPSPP_CCACHE}")
+endif()

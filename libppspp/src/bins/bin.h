@@ -1,0 +1,72 @@
+// Bin numbers (RFC 7574, section 4.2): a binary interval of chunks, or a node of the hash tree over
+// it, as one integer. The leaf of chunk i is 2i; a parent lies halfway between its children; the
+// number of trailing one-bits is the height. Full 64-bit range: chunks below 2^63.
+#pragma once
+
+#include <bit>
+#include <compare>
+#include <cstdint>
+
+#include "ppspp/chunk_range.h"
+
+namespace ppspp {
+
+class Bin {
+ public:
+  constexpr Bin() = default;  // none()
+  constexpr explicit Bin(std::uint64_t number) : number_(number) {}
+
+  static constexpr Bin none() { return Bin{~std::uint64_t{0}}; }             // the empty interval
+  static constexpr Bin all() { return Bin{~std::uint64_t{0} >> 1}; }         // everything
+  static constexpr Bin leaf(ChunkIndex chunk) { return Bin{chunk << 1}; }
+  // The node at `height` that covers chunk offset * 2^height and those up to the next.
+  static constexpr Bin node(int height, std::uint64_t offset) {
+    return Bin{(offset << (height + 1)) | ((std::uint64_t{1} << height) - 1)};
+  }
+
+  constexpr std::uint64_t number() const { return number_; }
+  constexpr bool is_none() const { return number_ == ~std::uint64_t{0}; }
+  constexpr bool is_all() const { return number_ == ~std::uint64_t{0} >> 1; }
+  constexpr bool is_leaf() const { return (number_ & 1) == 0; }
+  constexpr int height() const { return std::countr_one(number_); }
+  constexpr std::uint64_t offset() const {  // which of the nodes of its height, from the left
+    return height() >= 63 ? 0 : number_ >> (height() + 1);
+  }
+
+  constexpr ChunkIndex first_chunk() const { return offset() << height(); }
+  constexpr std::uint64_t chunk_count() const { return std::uint64_t{1} << height(); }
+  constexpr ChunkRange chunks() const {
+    return is_none() ? ChunkRange{} : ChunkRange{first_chunk(), first_chunk() + chunk_count()};
+  }
+
+  // Not for none() or all().
+  constexpr Bin parent() const { return node(height() + 1, offset() >> 1); }
+  constexpr Bin sibling() const { return node(height(), offset() ^ 1); }
+  constexpr bool is_left() const { return (offset() & 1) == 0; }
+  // Not for leaves.
+  constexpr Bin left() const { return node(height() - 1, offset() << 1); }
+  constexpr Bin right() const { return node(height() - 1, (offset() << 1) | 1); }
+
+  constexpr bool contains(Bin other) const {
+    return !is_none() && !other.is_none() && chunks().contains(other.chunks());
+  }
+
+  friend constexpr auto operator<=>(Bin, Bin) = default;
+
+ private:
+  std::uint64_t number_ = ~std::uint64_t{0};
+};
+
+// The bin that covers exactly this range, or none() if the range is not a binary interval.
+Bin bin_of(ChunkRange range);
+
+// The biggest bin that contains `chunk` and lies within `range`. `range` contains `chunk`.
+Bin biggest_bin_around(ChunkIndex chunk, ChunkRange range);
+
+// The first of the fewest bins that make up `range`, from the left. `range` is not empty.
+Bin first_bin_of(ChunkRange range);
+
+// The height of the lowest tree with room for this many chunks (0 for one chunk).
+int tree_height(std::uint64_t chunk_count);
+
+}  // namespace ppspp

@@ -1,0 +1,39 @@
+// Peaks and uncles: which nodes of the tree a content of n chunks has (RFC 7574, 5.3 and 5.6.1).
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "bins/bin.h"
+
+namespace ppspp {
+
+// At most 64 nodes, from the left (descending size); no allocation.
+class BinList {
+ public:
+  void push_back(Bin bin);  // the 65th is an assertion
+  std::size_t size() const { return size_; }
+  bool empty() const { return size_ == 0; }
+  Bin operator[](std::size_t i) const { return bins_[i]; }
+  const Bin* begin() const { return bins_.data(); }
+  const Bin* end() const { return bins_.data() + size_; }
+  friend bool operator==(const BinList& a, const BinList& b);
+
+ private:
+  std::array<Bin, 64> bins_;
+  std::size_t size_ = 0;
+};
+
+// The peaks of a content of this many chunks: one for each one-bit, from the left (5.6.1).
+BinList peaks(std::uint64_t chunk_count);
+
+// The peak that covers `chunk`. chunk < chunk_count.
+Bin peak_of(ChunkIndex chunk, std::uint64_t chunk_count);
+
+// The number of chunks that these peaks stand for, or 0 if they are not the peaks of any content:
+// wrong order, a gap, a size twice.
+std::uint64_t chunk_count_of(std::span<const Bin> peaks);
+
+}  // namespace ppspp

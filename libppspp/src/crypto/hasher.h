@@ -1,0 +1,60 @@
+// Digests and what computes them (OpenSSL behind types of ours).
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "ppspp/hash_function.h"
+
+namespace ppspp {
+
+// One digest of any function. Octets beyond size() are zero, so that comparison is plain.
+class Digest {
+ public:
+  Digest() = default;  // no octets
+  explicit Digest(std::span<const std::byte> octets);  // at most kMaxDigestSize
+  static Digest zero(std::size_t size);                // the empty hash of section 5.1
+
+  std::size_t size() const { return size_; }
+  const std::byte* data() const { return octets_.data(); }
+  std::span<const std::byte> octets() const { return {octets_.data(), size_}; }
+  bool is_zero() const;
+  std::string to_hex() const;
+  friend bool operator==(const Digest&, const Digest&) = default;
+
+ private:
+  friend class Hasher;
+  std::array<std::byte, kMaxDigestSize> octets_ = {};
+  std::uint8_t size_ = 0;
+};
+
+// Computes digests of one function. Keeps the library's context, since making one for each digest
+// costs more than the digest: reuse a Hasher. Not for two threads at once.
+class Hasher {
+ public:
+  explicit Hasher(HashFunction function);
+  ~Hasher();
+  Hasher(Hasher&&) noexcept;
+  Hasher& operator=(Hasher&&) noexcept;
+
+  HashFunction function() const { return function_; }
+  std::size_t size() const { return digest_size(function_); }
+
+  // Writes size() octets to `out`. No allocation.
+  void hash(std::span<const std::byte> data, std::byte* out);
+  void hash_pair(const std::byte* left, const std::byte* right, std::byte* out);  // 5.1: H(left, right)
+  Digest hash(std::span<const std::byte> data);
+  // Hashes `out.size() / size()` messages of equal size that lie one behind the other, into `out`.
+  void hash_many(std::span<const std::byte> data, std::size_t message_size, std::span<std::byte> out);
+
+ private:
+  struct Impl;
+  HashFunction function_;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace ppspp
