@@ -1,5 +1,6 @@
 # Compiler settings that hold for every target, and the switches of a build.
 option(PPSPP_BUILD_TESTS "Build the tests and the replay of the fuzz corpora" ON)
+option(PPSPP_BUILD_FUZZ "Build the fuzz targets, as replays of their corpora unless PPSPP_FUZZ" ON)
 option(PPSPP_BUILD_BENCH "Build the benchmark programs of script/bench" OFF)
 option(PPSPP_FUZZ "Build the fuzz targets with libFuzzer (clang only)" OFF)
 option(PPSPP_CHECK_INVARIANTS "Check the expensive invariants after every step" OFF)
