@@ -1,0 +1,57 @@
+// Zero-filled memory for hash trees, in a file: the kernel writes it out when memory is short, so
+// that a tree of any size needs none of its own. All its blocks are allocated before it is mapped:
+// a full disk is an error here, never a SIGBUS later.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+
+#include "files/file_handle.h"
+#include "ppspp/result.h"
+
+namespace ppspp {
+
+// A shared mapping of a part of a file.
+class MappedRegion {
+ public:
+  MappedRegion() = default;
+  ~MappedRegion() { unmap(); }
+  MappedRegion(MappedRegion&& other) noexcept;
+  MappedRegion& operator=(MappedRegion&& other) noexcept;
+
+  // Allocates the blocks of [offset, offset + size) and maps them. `offset` is a multiple of the page
+  // size; `size` is not 0. `path` is for messages.
+  static Result<MappedRegion> allocate(const FileHandle& file, std::uint64_t offset,
+                                       std::size_t size, const std::filesystem::path& path);
+
+  std::span<std::byte> memory() const { return memory_; }
+  void unmap();
+  bool sync() const;            // to the disk; false with errno
+  void release_pages() const;   // out of our resident memory; the content stays in the file
+
+ private:
+  std::span<std::byte> memory_;
+};
+
+// A mapped temporary file without a name, in $TMPDIR or /var/tmp: gone when the process ends.
+class TreeFile {
+ public:
+  TreeFile() = default;  // no memory
+  static Result<TreeFile> create(std::size_t size);
+  static Result<TreeFile> create(std::size_t size, const std::filesystem::path& directory);
+
+  std::span<std::byte> memory() const { return region_.memory(); }
+  void release_pages() const { region_.release_pages(); }
+
+ private:
+  MappedRegion region_;
+};
+
+// $TMPDIR if it is set, or /var/tmp, which is on a disk (unlike /tmp on many systems).
+std::filesystem::path temporary_directory();
+// An open file in `directory` that has no name.
+Result<FileHandle> open_unnamed(const std::filesystem::path& directory);
+
+}  // namespace ppspp
