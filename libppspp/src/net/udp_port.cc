@@ -1,0 +1,204 @@
+#include "net/udp_port.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/log.h"
+
+namespace ppspp {
+namespace {
+
+// So many random port numbers are tried until one is free under both IP versions.
+constexpr int kPortAttempts = 16;
+
+struct Listen {
+  std::optional<TransportAddress> v4;
+  std::optional<TransportAddress> v6;
+  bool same_port = false;  // [::] alone: both versions, one number
+};
+
+Result<Listen> plan(std::span<const TransportAddress> addresses) {
+  Listen listen;
+  for (const TransportAddress& address : addresses) {
+    auto& place = address.is_v4() ? listen.v4 : listen.v6;
+    if (place) {
+      return fail(Errc::invalid_argument,
+                  fmt::format("cannot listen on both {} and {}: one address for each IP version",
+                              place->to_string(), address.to_string()));
+    }
+    place = address;
+  }
+  if (addresses.empty()) listen.v6 = TransportAddress::v6({}, kDefaultPort);
+  listen.same_port = listen.v6 && !listen.v4 && listen.v6->is_unspecified();
+  return listen;
+}
+
+struct Sockets {
+  std::optional<UdpSocket> v4;
+  std::optional<UdpSocket> v6;
+};
+
+TransportAddress any_v4(std::uint16_t port) {
+  return TransportAddress::v4(0, port);
+}
+
+// Both IP versions under one number.
+Result<Sockets> open_pair(const TransportAddress& address, const UdpOptions& options) {
+  auto v6 = UdpSocket::open(address, options);
+  if (!v6) {
+    if (v6.error().code != Errc::not_supported && v6.error().code != Errc::not_found) {
+      return tl::unexpected(v6.error());
+    }
+    auto alone = UdpSocket::open(any_v4(address.port()), options);
+    if (!alone) return tl::unexpected(alone.error());
+    Sockets sockets;
+    sockets.v4.emplace(*std::move(alone));
+    return sockets;
+  }
+  auto v4 = UdpSocket::open(any_v4(v6->local().port()), options);
+  if (!v4 && v4.error().code != Errc::not_supported) return tl::unexpected(v4.error());
+  Sockets sockets;
+  sockets.v6.emplace(*std::move(v6));
+  if (v4) sockets.v4.emplace(*std::move(v4));
+  return sockets;
+}
+
+Result<Sockets> open_any_pair(const TransportAddress& address, const UdpOptions& options) {
+  for (int attempt = 1;; ++attempt) {
+    auto sockets = open_pair(address, options);
+    const bool taken = !sockets && sockets.error().code == Errc::exists;
+    if (!taken || address.port() != 0 || attempt == kPortAttempts) return sockets;
+  }
+}
+
+Result<Sockets> open_sockets(const Listen& listen, const UdpOptions& options) {
+  if (listen.same_port) return open_any_pair(*listen.v6, options);
+  Sockets sockets;
+  if (listen.v6) {
+    auto v6 = UdpSocket::open(*listen.v6, options);
+    if (!v6) return tl::unexpected(v6.error());
+    sockets.v6.emplace(*std::move(v6));
+  }
+  if (listen.v4) {
+    auto v4 = UdpSocket::open(*listen.v4, options);
+    if (!v4) return tl::unexpected(v4.error());
+    sockets.v4.emplace(*std::move(v4));
+  }
+  return sockets;
+}
+
+}  // namespace
+
+UdpPort::Side::Side(boost::asio::io_context& io, UdpSocket opened)
+    : socket(std::move(opened)), readiness(io, socket.fd()) {}
+
+UdpPort::Side::~Side() {
+  readiness.release();
+}
+
+Result<std::unique_ptr<UdpPort>> UdpPort::open(boost::asio::io_context& io,
+                                               std::span<const TransportAddress> listen,
+                                               const UdpOptions& options) {
+  const auto planned = plan(listen);
+  if (!planned) return tl::unexpected(planned.error());
+  auto sockets = open_sockets(*planned, options);
+  if (!sockets) return tl::unexpected(sockets.error());
+  std::unique_ptr<UdpPort> port(new UdpPort(io));
+  if (sockets->v6) port->add(*std::move(sockets->v6));
+  if (sockets->v4) port->add(*std::move(sockets->v4));
+  port->warn_of_small_buffers(options.buffer_size);
+  return port;
+}
+
+void UdpPort::add(UdpSocket socket) {
+  auto& place = socket.is_v4() ? v4_ : v6_;
+  place = std::make_unique<Side>(io_, std::move(socket));
+}
+
+void UdpPort::warn_of_small_buffers(std::size_t wanted) const {
+  const UdpSocket& socket = v4_ ? v4_->socket : v6_->socket;
+  const bool receive = socket.receive_buffer() < wanted;
+  const bool send = socket.send_buffer() < wanted;
+  if (!receive && !send) return;
+  log(LogLevel::warning,
+      "the system grants socket buffers of {} (receiving) and {} (sending) octets: for full speed "
+      "raise them with: sysctl -w{}{}",
+      socket.receive_buffer(), socket.send_buffer(),
+      receive ? fmt::format(" net.core.rmem_max={}", wanted) : "",
+      send ? fmt::format(" net.core.wmem_max={}", wanted) : "");
+}
+
+std::vector<TransportAddress> UdpPort::local_addresses() const {
+  std::vector<TransportAddress> addresses;
+  if (v6_) addresses.push_back(v6_->socket.local());
+  if (v4_) addresses.push_back(v4_->socket.local());
+  return addresses;
+}
+
+bool UdpPort::segments(Version version) const {
+  return side(version) != nullptr && side(version)->socket.segments();
+}
+
+bool UdpPort::coalesces(Version version) const {
+  return side(version) != nullptr && side(version)->socket.coalesces();
+}
+
+void UdpPort::start(ReadHandler on_readable, Handler on_writable) {
+  on_readable_ = std::move(on_readable);
+  on_writable_ = std::move(on_writable);
+  running_ = std::make_shared<bool>(true);
+  if (v4_) wait_readable(Version::v4);
+  if (v6_) wait_readable(Version::v6);
+  if (!queue_.empty()) wait_writable();
+}
+
+void UdpPort::stop() {
+  if (!running_) return;
+  *running_ = false;
+  running_.reset();
+  waits_to_write_ = false;
+  if (v4_) v4_->readiness.cancel();
+  if (v6_) v6_->readiness.cancel();
+}
+
+std::span<const ReceivedDatagram> UdpPort::receive(Version version) {
+  ++counters_.receive_calls;
+  const auto datagrams = batch_.receive(side(version)->socket);
+  counters_.datagrams_in += datagrams.size();
+  return datagrams;
+}
+
+SendQueue::Status UdpPort::send(const SendQueue::TooBig& too_big) {
+  const auto status =
+      queue_.send(v4_ ? &v4_->socket : nullptr, v6_ ? &v6_->socket : nullptr, counters_, too_big);
+  if (status == SendQueue::Status::would_block) wait_writable();
+  return status;
+}
+
+void UdpPort::wait_readable(Version version) {
+  auto& readiness = side(version)->readiness;
+  readiness.async_wait(boost::asio::posix::descriptor_base::wait_read,
+                       [this, version, running = running_](const boost::system::error_code&) {
+                         if (!*running) return;
+                         on_readable_(version);
+                         if (*running) wait_readable(version);
+                       });
+}
+
+// The queue is sent in order, so it is the socket of its front that has to be waited for.
+void UdpPort::wait_writable() {
+  if (waits_to_write_ || !running_) return;
+  waits_to_write_ = true;
+  const Version version = queue_.front().to.is_v4() ? Version::v4 : Version::v6;
+  auto& readiness = side(version)->readiness;
+  readiness.async_wait(boost::asio::posix::descriptor_base::wait_write,
+                       [this, running = running_](const boost::system::error_code&) {
+                         if (!*running) return;
+                         waits_to_write_ = false;
+                         on_writable_();
+                       });
+}
+
+}  // namespace ppspp
