@@ -15,7 +15,7 @@ namespace ppspp {
 // One digest of any function. Octets beyond size() are zero, so that comparison is plain.
 class Digest {
  public:
-  Digest() = default;  // no octets
+  Digest() = default;                                  // no octets
   explicit Digest(std::span<const std::byte> octets);  // at most kMaxDigestSize
   static Digest zero(std::size_t size);                // the empty hash of section 5.1
 
@@ -46,10 +46,13 @@ class Hasher {
 
   // Writes size() octets to `out`. No allocation.
   void hash(std::span<const std::byte> data, std::byte* out);
-  void hash_pair(const std::byte* left, const std::byte* right, std::byte* out);  // 5.1: H(left, right)
   Digest hash(std::span<const std::byte> data);
+  // H(left, right), the hash of a parent (section 5.1). `out` may be one of the two.
+  void hash_pair(const std::byte* left, const std::byte* right, std::byte* out);
+  Digest hash_pair(const Digest& left, const Digest& right);
   // Hashes `out.size() / size()` messages of equal size that lie one behind the other, into `out`.
-  void hash_many(std::span<const std::byte> data, std::size_t message_size, std::span<std::byte> out);
+  void hash_many(std::span<const std::byte> data, std::size_t message_size,
+                 std::span<std::byte> out);
 
  private:
   struct Impl;

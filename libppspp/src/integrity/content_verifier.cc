@@ -1,0 +1,184 @@
+#include "integrity/content_verifier.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+#include "base/assert.h"
+#include "bins/peaks.h"
+
+namespace ppspp {
+namespace {
+
+// A live swarm's ID is a key, which is no root hash.
+Digest root_hash_of(const SwarmMetadata& metadata) {
+  const bool is_hash = metadata.id.size() == digest_size(metadata.hash);
+  return is_hash ? Digest(metadata.id.octets()) : Digest();
+}
+
+// The peaks at the front of `hashes`: each begins where the one before ended, and is smaller. An
+// uncle lies below a peak, so it never carries on where the last peak ended.
+std::span<const ClaimedHash> leading_peaks(std::span<const ClaimedHash> hashes) {
+  std::size_t count = 0;
+  ChunkIndex end = 0;
+  int height = 64;
+  for (const ClaimedHash& claim : hashes) {
+    if (claim.bin.is_none() || claim.bin.first_chunk() != end) break;
+    if (claim.bin.height() >= height) break;
+    height = claim.bin.height();
+    end = claim.bin.chunks().end;
+    ++count;
+  }
+  return hashes.first(count);
+}
+
+bool is_zero(std::span<const std::byte> hash) {
+  return std::ranges::all_of(hash, [](std::byte octet) { return octet == std::byte{0}; });
+}
+
+}  // namespace
+
+ContentVerifier::ContentVerifier(const SwarmMetadata& metadata)
+    : method_(metadata.integrity),
+      chunk_size_(metadata.chunk_size),
+      max_chunk_count_(max_chunk_count(metadata.addressing, metadata.chunk_size)),
+      content_length_(metadata.content_length),
+      root_(root_hash_of(metadata)),
+      hasher_(metadata.hash) {
+  PPSPP_ASSERT(chunk_size_ > 0);
+  PPSPP_ASSERT(content_length_ != 0);
+}
+
+std::optional<std::uint64_t> ContentVerifier::check_peaks(std::span<const ClaimedHash> hashes) {
+  const std::span<const ClaimedHash> claims = leading_peaks(hashes);
+  std::array<Bin, 64> bins;
+  std::array<Digest, 64> digests;
+  for (std::size_t i = 0; i < claims.size(); ++i) {
+    if (claims[i].hash.size() != hasher_.size() || is_zero(claims[i].hash)) return std::nullopt;
+    bins.at(i) = claims[i].bin;
+    digests.at(i) = Digest(claims[i].hash);
+  }
+  const std::uint64_t count = chunk_count_of(std::span(bins).first(claims.size()));
+  if (count == 0 || count > max_chunk_count_) return std::nullopt;
+  if (content_length_ && count - 1 != (*content_length_ - 1) / chunk_size_) return std::nullopt;
+  if (root_of_peaks(std::span(digests).first(claims.size()), count, hasher_) != root_) {
+    return std::nullopt;
+  }
+  return count;
+}
+
+void ContentVerifier::start(std::uint64_t chunk_count, std::span<std::byte> memory,
+                            std::span<const ClaimedHash> claims) {
+  PPSPP_ASSERT(method_ != IntegrityMethod::none);
+  tree_.emplace(chunk_count, hasher_.function(), memory);
+  set_peaks(claims);
+  if (std::has_single_bit(chunk_count) && root_.size() == hasher_.size()) {
+    tree_->set(peak_of(0, chunk_count), root_.octets());
+  }
+}
+
+bool ContentVerifier::accept_peaks(std::span<const ClaimedHash> claims) {
+  if (!tree_ || check_peaks(claims) != tree_->chunk_count()) return false;
+  set_peaks(claims);
+  return true;
+}
+
+void ContentVerifier::set_peaks(std::span<const ClaimedHash> claims) {
+  for (const ClaimedHash& peak : leading_peaks(claims)) tree_->set(peak.bin, peak.hash);
+}
+
+MerkleTree& ContentVerifier::tree() {
+  PPSPP_ASSERT(tree_.has_value());
+  return *tree_;
+}
+
+const MerkleTree& ContentVerifier::tree() const {
+  PPSPP_ASSERT(tree_.has_value());
+  return *tree_;
+}
+
+Verdict ContentVerifier::verify(ChunkIndex chunk, std::span<const std::byte> payload,
+                                std::span<const ClaimedHash> hashes) {
+  if (method_ == IntegrityMethod::none) return Verdict::verified;
+  if (!tree_) return Verdict::missing_hash;
+  if (chunk >= tree_->chunk_count()) return Verdict::wrong;
+  if (!has_right_size(chunk, payload.size())) return Verdict::wrong;
+  Path path;  // not cleared: only what was written is read
+  hasher_.hash(payload, path.computed[0].data());
+  return climb(Bin::leaf(chunk), hashes, path);
+}
+
+bool ContentVerifier::matches(ChunkIndex chunk, std::span<const std::byte> payload) {
+  if (method_ == IntegrityMethod::none) return true;
+  const Digest hash = hasher_.hash(payload);
+  return std::ranges::equal(hash.octets(), tree().node(Bin::leaf(chunk)));
+}
+
+// Nothing separates leaves from inner nodes in this tree: two hashes in a row pass as the chunk
+// whose hash is their parent's. A full chunk is longer than that, so only the last one is in doubt,
+// and only the only one cannot be told by the others (ambiguous in 5.6.1).
+bool ContentVerifier::has_right_size(ChunkIndex chunk, std::size_t size) const {
+  const std::uint64_t count = tree_->chunk_count();
+  if (chunk + 1 < count) return size == chunk_size_;
+  if (content_length_) return size == *content_length_ - chunk * chunk_size_;
+  if (count == 1 && size == 2 * hasher_.size()) return false;
+  return size > 0 && size <= chunk_size_;
+}
+
+Verdict ContentVerifier::climb(Bin leaf, std::span<const ClaimedHash> hashes, Path& path) {
+  const Bin peak = peak_of(leaf.first_chunk(), tree_->chunk_count());
+  std::size_t level = 0;
+  for (Bin node = leaf;; node = node.parent(), ++level) {
+    const std::byte* computed = path.computed[level].data();
+    if (tree_->is_known(node)) {
+      if (std::memcmp(computed, tree_->node(node).data(), hasher_.size()) != 0) {
+        return Verdict::wrong;
+      }
+      keep(leaf, node, path);
+      return Verdict::verified;
+    }
+    if (node == peak) return Verdict::missing_hash;
+    const Bin sibling = node.sibling();
+    if (tree_->is_known(sibling)) {
+      path.siblings[level] = tree_->node(sibling).data();
+    } else {
+      const ClaimedHash* claim = find(sibling, hashes);
+      if (claim == nullptr) return Verdict::missing_hash;
+      // Below a peak there is no empty leaf, hence no empty hash (5.6.1).
+      if (is_zero(claim->hash)) return Verdict::wrong;
+      path.siblings[level] = claim->hash.data();
+    }
+    const bool is_left = node.is_left();
+    hasher_.hash_pair(is_left ? computed : path.siblings[level],
+                      is_left ? path.siblings[level] : computed, path.computed[level + 1].data());
+  }
+}
+
+void ContentVerifier::keep(Bin leaf, Bin known, const Path& path) {
+  std::size_t level = 0;
+  for (Bin node = leaf; node != known; node = node.parent(), ++level) {
+    tree_->set(node, std::span(path.computed[level]).first(hasher_.size()));
+    if (tree_->is_known(node.sibling())) continue;
+    tree_->set(node.sibling(), {path.siblings[level], hasher_.size()});
+  }
+}
+
+// Hashes that are asked for one after the other stand near each other in a datagram, whose chunks
+// may share them: looking from the last place outwards takes a few steps, however long the list.
+const ClaimedHash* ContentVerifier::find(Bin bin, std::span<const ClaimedHash> hashes) {
+  const auto is_it = [&](std::size_t i) {
+    return hashes[i].bin == bin && hashes[i].hash.size() == hasher_.size();
+  };
+  const std::size_t from = std::min(hint_, hashes.size());
+  for (std::size_t distance = 0; distance <= hashes.size(); ++distance) {
+    if (distance <= from && from - distance < hashes.size() && is_it(from - distance)) {
+      return &hashes[hint_ = from - distance];
+    }
+    if (from + distance < hashes.size() && is_it(from + distance)) {
+      return &hashes[hint_ = from + distance];
+    }
+  }
+  return nullptr;
+}
+
+}  // namespace ppspp
