@@ -1,0 +1,239 @@
+#include "integrity/content_verifier.h"
+
+#include <doctest/doctest.h>
+
+#include <vector>
+
+#include "integrity/reference.h"
+#include "support/seed.h"
+
+namespace ppspp {
+namespace {
+
+using test::GuardedMemory;
+using test::Octets;
+using test::Reference;
+
+// A receiver that has the peaks, and notes which chunks it has.
+class Receiver {
+ public:
+  explicit Receiver(const Reference& reference)
+      : reference_(reference),
+        memory_(reference.chunk_count(), reference.function()),
+        verifier_(reference.metadata()),
+        has_(reference.chunk_count()) {
+    verifier_.start(reference.chunk_count(), memory_.span(), reference.peak_claims());
+  }
+
+  // The hashes that a sender adds who believes that the receiver has exactly the noted chunks.
+  std::vector<ClaimedHash> needed(ChunkIndex chunk) const {
+    const auto knows = [this](ChunkRange range) {
+      for (ChunkIndex i = range.begin; i < range.end; ++i) {
+        if (has_[i]) return true;
+      }
+      return false;
+    };
+    std::vector<ClaimedHash> hashes;
+    for (const Bin bin : needed_uncles(chunk, reference_.chunk_count(), knows)) {
+      hashes.push_back(reference_.claim(bin));
+    }
+    return hashes;
+  }
+
+  Verdict accept(ChunkIndex chunk, std::span<const ClaimedHash> hashes) {
+    const Verdict verdict = verifier_.verify(chunk, reference_.chunk(chunk), hashes);
+    if (verdict == Verdict::verified) has_[chunk] = true;
+    return verdict;
+  }
+  Verdict accept(ChunkIndex chunk) { return accept(chunk, needed(chunk)); }
+
+  ContentVerifier& verifier() { return verifier_; }
+  GuardedMemory& memory() { return memory_; }
+
+ private:
+  const Reference& reference_;
+  GuardedMemory memory_;
+  ContentVerifier verifier_;
+  std::vector<bool> has_;
+};
+
+}  // namespace
+
+TEST_SUITE("integrity/content_verifier") {
+  TEST_CASE("chunks in any order verify with exactly the needed hashes (5.3 #101, 5.4 #106)") {
+    Rng rng(test::seed());
+    for (int round = 0; round < 60; ++round) {
+      const Reference reference = test::random_reference(rng);
+      CAPTURE(reference.chunk_count());
+      CAPTURE(to_string(reference.function()));
+      Receiver receiver(reference);
+      for (const ChunkIndex chunk : test::shuffled(reference.chunk_count(), rng)) {
+        CAPTURE(chunk);
+        REQUIRE(receiver.accept(chunk) == Verdict::verified);
+      }
+      // What was kept is the whole true tree.
+      CHECK(receiver.memory().copy() == reference.memory());
+      CHECK(receiver.memory().guards_intact());
+    }
+  }
+
+  TEST_CASE("without any one of the needed hashes the chunk is dropped, no fault (5.3 #99)") {
+    Rng rng(test::seed());
+    for (int round = 0; round < 30; ++round) {
+      const Reference reference = test::random_reference(rng);
+      Receiver receiver(reference);
+      for (const ChunkIndex chunk : test::shuffled(reference.chunk_count(), rng)) {
+        const std::vector<ClaimedHash> all = receiver.needed(chunk);
+        const Octets before = receiver.memory().copy();
+        for (std::size_t missing = 0; missing < all.size(); ++missing) {
+          std::vector<ClaimedHash> some = all;
+          some.erase(some.begin() + static_cast<long>(missing));
+          REQUIRE(receiver.accept(chunk, some) == Verdict::missing_hash);
+        }
+        CHECK(receiver.memory().copy() == before);
+        REQUIRE(receiver.accept(chunk, all) == Verdict::verified);
+      }
+    }
+  }
+
+  TEST_CASE("a chunk that is known verifies again without hashes, and a changed one is wrong") {
+    const Reference reference(test::counting_content(7162), 1024, HashFunction::sha256);
+    Receiver receiver(reference);
+    REQUIRE(receiver.accept(2) == Verdict::verified);
+    CHECK(receiver.accept(2, {}) == Verdict::verified);
+    CHECK(receiver.verifier().verify(2, reference.chunk(1), {}) == Verdict::wrong);
+    CHECK(receiver.verifier().matches(2, reference.chunk(2)));
+    CHECK(!receiver.verifier().matches(2, reference.chunk(1)));
+    CHECK(!receiver.verifier().matches(0, reference.chunk(0)));  // not known
+  }
+
+  TEST_CASE("every single wrong bit is found, and leaves nothing behind (5.2 #92)") {
+    Rng rng(test::seed());
+    const Reference reference(test::random_content(6 * 512 + 40, rng), 512, HashFunction::sha1);
+    Receiver receiver(reference);
+    REQUIRE(receiver.accept(1) == Verdict::verified);
+    const Octets before = receiver.memory().copy();
+    for (const ChunkIndex chunk : {ChunkIndex{2}, ChunkIndex{4}, ChunkIndex{6}}) {
+      CAPTURE(chunk);
+      const std::vector<ClaimedHash> hashes = receiver.needed(chunk);
+      Octets payload(reference.chunk(chunk).begin(), reference.chunk(chunk).end());
+      for (std::size_t bit = 0; bit < payload.size() * 8; ++bit) {
+        payload[bit / 8] ^= std::byte{1} << static_cast<int>(bit % 8);
+        REQUIRE(receiver.verifier().verify(chunk, payload, hashes) == Verdict::wrong);
+        payload[bit / 8] ^= std::byte{1} << static_cast<int>(bit % 8);
+      }
+      for (std::size_t i = 0; i < hashes.size(); ++i) {
+        Octets changed(hashes[i].hash.begin(), hashes[i].hash.end());
+        std::vector<ClaimedHash> claims = hashes;
+        claims[i].hash = changed;
+        for (std::size_t bit = 0; bit < changed.size() * 8; ++bit) {
+          changed[bit / 8] ^= std::byte{1} << static_cast<int>(bit % 8);
+          REQUIRE(receiver.verifier().verify(chunk, payload, claims) == Verdict::wrong);
+          changed[bit / 8] ^= std::byte{1} << static_cast<int>(bit % 8);
+        }
+      }
+      CHECK(receiver.memory().copy() == before);
+    }
+    CHECK(receiver.memory().guards_intact());
+  }
+
+  TEST_CASE("every length but the right one is wrong") {
+    const Reference reference(test::counting_content(1024 + 300), 512, HashFunction::sha256);
+    Receiver receiver(reference);
+    Octets longer(reference.content().begin(), reference.content().end());
+    longer.resize(2048);
+    for (std::size_t size = 0; size <= 600; ++size) {
+      for (const ChunkIndex chunk : {ChunkIndex{0}, ChunkIndex{2}}) {
+        const auto payload = std::span<const std::byte>(longer).subspan(chunk * 512, size);
+        const bool right = size == reference.chunk(chunk).size();
+        const Verdict verdict = receiver.verifier().verify(chunk, payload, receiver.needed(chunk));
+        REQUIRE((verdict == Verdict::verified) == right);
+      }
+    }
+  }
+
+  TEST_CASE("hashes and chunks of a whole train in one list verify (5.4 #110)") {
+    Rng rng(test::seed());
+    const Reference reference(test::random_content(200 * 512, rng), 512, HashFunction::sha256);
+    for (const bool reversed : {false, true}) {
+      Receiver receiver(reference);
+      std::vector<ClaimedHash> claims = reference.peak_claims();  // repeated, hence ignored
+      for (ChunkIndex chunk = 64; chunk < 128; ++chunk) {
+        const auto knows = [&](ChunkRange range) { return range.intersects({64, chunk}); };
+        for (const Bin bin : needed_uncles(chunk, 200, knows)) {
+          claims.push_back(reference.claim(bin));
+        }
+      }
+      if (reversed) std::ranges::reverse(claims);
+      for (ChunkIndex chunk = 64; chunk < 128; ++chunk) {
+        REQUIRE(receiver.accept(chunk, claims) == Verdict::verified);
+      }
+    }
+  }
+
+  TEST_CASE("claims of a wrong length, for no node, or twice do no harm") {
+    const Reference reference(test::counting_content(4096), 1024, HashFunction::sha256);
+    Receiver receiver(reference);
+    const ClaimedHash sibling = reference.claim(Bin{2});
+    const ClaimedHash uncle = reference.claim(Bin{5});
+    const std::vector<ClaimedHash> claims = {{Bin::none(), sibling.hash},
+                                             {Bin::all(), sibling.hash},
+                                             {Bin{2}, sibling.hash.first(31)},
+                                             uncle,
+                                             {Bin{3}, sibling.hash},
+                                             uncle,
+                                             sibling};
+    CHECK(receiver.accept(0, std::span(claims).first(4)) == Verdict::missing_hash);
+    CHECK(receiver.accept(0, claims) == Verdict::verified);
+  }
+
+  TEST_CASE("a single chunk is its own tree (5.6.1)") {
+    const Reference reference(test::counting_content(12), 1024, HashFunction::sha256);
+    Receiver receiver(reference);
+    CHECK(receiver.accept(0, {}) == Verdict::verified);
+    CHECK(receiver.verifier().verify(0, reference.chunk(0).first(11), {}) == Verdict::wrong);
+    CHECK(receiver.verifier().verify(1, reference.chunk(0), {}) == Verdict::wrong);
+  }
+
+  TEST_CASE("before the size and the peaks are known, hashes are missing") {
+    const Reference reference(test::counting_content(7162), 1024, HashFunction::sha256);
+    ContentVerifier verifier(reference.metadata());
+    CHECK(!verifier.has_tree());
+    CHECK(verifier.verify(6, reference.chunk(6), {}) == Verdict::missing_hash);
+    GuardedMemory memory(7, HashFunction::sha256);
+    verifier.start(7, memory.span());
+    REQUIRE(verifier.has_tree());
+    CHECK(verifier.verify(6, reference.chunk(6), {}) == Verdict::missing_hash);
+    CHECK(memory.copy() == Octets(13 * 32));
+    CHECK(verifier.accept_peaks(reference.peak_claims()));
+    CHECK(verifier.verify(6, reference.chunk(6), {}) == Verdict::verified);
+  }
+
+  TEST_CASE("an earlier run's memory is taken up where it hangs together") {
+    const Reference reference(test::counting_content(7162), 1024, HashFunction::sha256);
+    GuardedMemory memory(7, HashFunction::sha256);
+    std::ranges::copy(reference.memory(), memory.span().begin());
+    memory.span()[0] ^= std::byte{1};
+    ContentVerifier verifier(reference.metadata());
+    verifier.start(7, memory.span());
+    REQUIRE(verifier.tree().check(reference.root().octets()));
+    CHECK(verifier.verify(3, reference.chunk(3), {}) == Verdict::verified);
+    CHECK(verifier.verify(0, reference.chunk(0), {}) == Verdict::missing_hash);
+    const std::vector<ClaimedHash> sibling = {reference.claim(Bin{2})};
+    CHECK(verifier.verify(0, reference.chunk(0), sibling) == Verdict::verified);
+  }
+
+  TEST_CASE("without integrity protection everything is taken for genuine (errata 4880)") {
+    SwarmMetadata metadata;
+    metadata.integrity = IntegrityMethod::none;
+    metadata.id = SwarmId(Octets(32, std::byte{1}));
+    metadata.content_length = 5000;
+    ContentVerifier verifier(metadata);
+    const Octets anything(1024, std::byte{9});
+    CHECK(verifier.verify(3, anything, {}) == Verdict::verified);
+    CHECK(verifier.matches(3, anything));
+    CHECK(!verifier.has_tree());
+  }
+}
+
+}  // namespace ppspp
