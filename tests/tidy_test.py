@@ -204,7 +204,7 @@ def check_tree(root):
         source = path.read_text(errors="replace")
         complaints += check_text(name, source)
         match = re.match(r"libppspp/src/(\w+)/", name)
-        public = re.match(r"libppspp/include/ppspp/(\w+\.h)$", name)
+        public = re.match(r"libppspp/include/ppspp/(?:detail/)?(\w+\.h)$", name)
         module = match.group(1) if match else PUBLIC_HEADERS.get(public.group(1), "net") \
             if public else None
         if path.suffix in CODE and module:

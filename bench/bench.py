@@ -1,0 +1,417 @@
+#!/usr/bin/python3
+"""Measures one transfer over loopback, beside what else would do it and what the machine can do.
+
+script/bench builds what this needs and calls it; see --help there.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+GIB = 1 << 30
+TICKS = os.sysconf("SC_CLK_TCK")
+PYTHON = "/usr/bin/python3"  # the one that Debian's python3-libtorrent is for
+
+NGINX = """\
+daemon off;
+master_process off;
+pid {dir}/nginx.pid;
+error_log stderr error;
+events {{ worker_connections 64; }}
+http {{
+  access_log off;
+  sendfile on;
+  client_body_temp_path {dir}/body;
+  proxy_temp_path {dir}/proxy;
+  fastcgi_temp_path {dir}/fastcgi;
+  uwsgi_temp_path {dir}/uwsgi;
+  scgi_temp_path {dir}/scgi;
+  server {{ listen 127.0.0.1:{port}; root {root}; }}
+}}
+"""
+
+
+class Failed(Exception):
+    """A transfer that did not work; the message goes into the table."""
+
+
+def free_port():
+    """A port that is free for both TCP and UDP at this moment."""
+    while True:
+        with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
+            tcp.bind(("127.0.0.1", 0))
+            with contextlib.suppress(OSError):
+                udp.bind(tcp.getsockname())
+                return tcp.getsockname()[1]
+
+
+class Process:
+    """A child whose CPU time and memory are watched. Ends with its `with` block, by its PID."""
+
+    def __init__(self, command, log, **options):
+        self.log = log
+        self.name = pathlib.Path(command[0]).name
+        with open(log, "wb") as errors:
+            self.child = subprocess.Popen([str(c) for c in command], stdin=subprocess.DEVNULL,
+                                          stderr=errors, **options)
+        self.start = time.monotonic()
+        self.peak_rss = self.peak_private = 0
+        self.finished = threading.Event()
+        threading.Thread(target=self.watch, daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.child.returncode is None:
+            self.child.send_signal(signal.SIGTERM)
+            try:
+                self.child.wait(10)
+            except subprocess.TimeoutExpired:
+                self.child.kill()
+                self.child.wait()
+        self.finished.set()
+        if self.child.stdout:
+            self.child.stdout.close()
+
+    def watch(self):
+        """RssAnon and RssShmem are what the program itself needs; the rest of the resident set is
+        pages of files, which the kernel takes back when it has a better use for them."""
+        while not self.finished.is_set():
+            with contextlib.suppress(OSError):
+                status = dict(re.findall(r"(VmHWM|RssAnon|RssShmem):\s+(\d+) kB",
+                                         pathlib.Path(f"/proc/{self.child.pid}/status").read_text()))
+                self.peak_rss = max(self.peak_rss, int(status.get("VmHWM", 0)))
+                self.peak_private = max(self.peak_private, int(status.get("RssAnon", 0))
+                                        + int(status.get("RssShmem", 0)))
+            self.finished.wait(0.05)
+
+    def cpu(self):
+        """Seconds of CPU so far, user and system, of all threads, also those that have ended."""
+        stat = pathlib.Path(f"/proc/{self.child.pid}/stat").read_text()
+        user, system = stat.rpartition(")")[2].split()[11:13]
+        return (int(user) + int(system)) / TICKS
+
+    def first_line(self, timeout=600):
+        timer = threading.Timer(timeout, self.child.kill)
+        timer.start()
+        line = self.child.stdout.readline().decode().strip()
+        timer.cancel()
+        if not line:
+            raise Failed(f"{self.name} said nothing: {self.last_words()}")
+        return line
+
+    def run_to_end(self, timeout):
+        """Waits; returns (wall seconds, CPU seconds)."""
+        timer = threading.Timer(timeout, self.child.kill)
+        timer.start()
+        _, status, usage = os.wait4(self.child.pid, 0)
+        seconds = time.monotonic() - self.start
+        timer.cancel()
+        self.child.returncode = os.waitstatus_to_exitcode(status)
+        self.finished.set()
+        if self.child.returncode != 0:
+            reason = self.last_words() or f"exit {self.child.returncode}"
+            raise Failed(f"{self.name} after {seconds:.0f} s: {reason}")
+        return seconds, usage.ru_utime + usage.ru_stime
+
+    def last_words(self):
+        lines = pathlib.Path(self.log).read_text(errors="replace").strip().splitlines()
+        return lines[-1][:160] if lines else ""
+
+
+class Bench:
+    def __init__(self, options, work):
+        self.options = options
+        self.work = work
+        self.gib = options.size / GIB
+        self.source = work / "source"
+        self.source.mkdir()
+        self.file = self.source / "content"
+        self.out = work / "out"
+
+    def path(self, name):
+        return self.work / name
+
+    def program(self, name):
+        return self.options.build / name
+
+    def fresh_output(self):
+        shutil.rmtree(self.out, ignore_errors=True)
+        self.out.mkdir()
+        return self.out / "content"
+
+    def check(self, output):
+        if subprocess.run(["cmp", "-s", self.file, output], check=False).returncode != 0:
+            raise Failed("what arrived is not what was sent")
+
+    def result(self, seconds, source_cpu, receiver_cpu, source, receiver):
+        return {
+            "seconds": seconds,
+            "mb_per_s": self.options.size / seconds / 1e6,
+            "source_s_per_gib": source_cpu / self.gib,
+            "receiver_s_per_gib": receiver_cpu / self.gib,
+            "source_rss_kib": source.peak_rss, "source_private_kib": source.peak_private,
+            "receiver_rss_kib": receiver.peak_rss, "receiver_private_kib": receiver.peak_private,
+        }
+
+    def ppspp(self, chunk_size):
+        output, port = self.fresh_output(), free_port()
+        address = f"127.0.0.1:{port}"
+        seed = [self.program("tools/ppspp-seed"), "--listen", address, "--advertise", address,
+                "--chunk-size", chunk_size, self.file]
+        with Process(seed, self.path("seed.log"), stdout=subprocess.PIPE) as source:
+            url = source.first_line()
+            before = source.cpu()
+            get = [self.program("tools/ppspp-get"), "--listen", "127.0.0.1:0", "-o", output, url]
+            with Process(get, self.path("get.log"), stdout=subprocess.DEVNULL) as receiver:
+                seconds, cpu = receiver.run_to_end(self.options.timeout)
+            source_cpu = source.cpu() - before
+        self.check(output)
+        return self.result(seconds, source_cpu, cpu, source, receiver)
+
+    def libtorrent(self, transport):
+        self.fresh_output()
+        torrent, port, peer = self.path("content.torrent"), free_port(), HERE / "torrent_peer.py"
+        if not torrent.exists():
+            subprocess.run([PYTHON, peer, "make", self.file, torrent], check=True)
+        seed = [PYTHON, peer, "seed", self.file, torrent, port, transport]
+        with Process(seed, self.path("seed.log"), stdout=subprocess.PIPE) as source:
+            source.first_line()
+            before = source.cpu()
+            get = [PYTHON, peer, "get", self.out, torrent, port, transport]
+            with Process(get, self.path("get.log"), stdout=subprocess.PIPE) as receiver:
+                report = receiver.first_line(self.options.timeout)
+                source_cpu = source.cpu() - before
+                receiver.run_to_end(60)
+            own = json.loads(report)  # without the start of Python
+        self.check(self.out / "content")
+        return self.result(own["seconds"], source_cpu, own["cpu"], source, receiver)
+
+    def curl(self, verify):
+        output, port = self.fresh_output(), free_port()
+        config = self.path("nginx.conf")
+        config.write_text(NGINX.format(dir=self.work, port=port, root=self.source))
+        nginx = [shutil.which("nginx") or "/usr/sbin/nginx", "-p", self.work, "-c", config]
+        command = f"curl -sf -o {output} http://127.0.0.1:{port}/content"
+        if verify:
+            command += f" && sha256sum {output} >/dev/null"
+        with Process(nginx, self.path("seed.log")) as source:
+            self.wait_for_port(port)
+            before = source.cpu()
+            with Process(["sh", "-c", command], self.path("get.log")) as receiver:
+                seconds, cpu = receiver.run_to_end(self.options.timeout)
+            source_cpu = source.cpu() - before
+        self.check(output)
+        result = self.result(seconds, source_cpu, cpu, source, receiver)
+        return {k: v for k, v in result.items() if not k.startswith("receiver_") or "gib" in k}
+
+    @staticmethod
+    def wait_for_port(port):
+        for _ in range(200):
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                return
+            time.sleep(0.02)
+        raise Failed("nginx does not listen")
+
+    def candidates(self):
+        return [
+            ("ppspp, chunks of 1024", "ppspp", lambda: self.ppspp(1024)),
+            ("ppspp, chunks of 8192", "ppspp", lambda: self.ppspp(8192)),
+            ("libtorrent over uTP", "libtorrent", lambda: self.libtorrent("utp")),
+            ("libtorrent over TCP", "libtorrent", lambda: self.libtorrent("tcp")),
+            ("nginx to curl, unverified", "curl", lambda: self.curl(False)),
+            ("nginx to curl, then sha256sum", "curl", lambda: self.curl(True)),
+        ]
+
+    def limits(self):
+        commands = [[self.program("bench/bench_hash")]]
+        commands += [[self.program("bench/bench_udp"), str(chunk), str(min(self.options.size, GIB))]
+                     for chunk in (1024, 8192)]
+        for command in commands:
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            if done.returncode != 0:
+                say(f"{command[0].name}: {done.stderr.strip()}")
+            yield from map(json.loads, done.stdout.splitlines())
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+def size_of(text):
+    match = re.fullmatch(r"(\d+)([kMG]?)", text)
+    if not match or int(match.group(1)) == 0:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a size: write 1G, 512M or a number")
+    return int(match.group(1)) << {"": 0, "k": 10, "M": 20, "G": 30}[match.group(2)]
+
+
+def write_content(path, size):
+    say(f"writing {size / GIB:g} GiB of random content")
+    with open(path, "wb") as out:
+        left = size
+        while left > 0:
+            left -= out.write(os.urandom(min(left, 8 << 20)))
+
+
+def median(runs):
+    return {key: statistics.median(run[key] for run in runs) for key in runs[0]}
+
+
+def attempt(name, run):
+    """One transfer; a result, or None and the reason on stderr."""
+    try:
+        result = run()
+        say(f"  {name}: {result['mb_per_s']:.0f} MB/s")
+        return result, None
+    except (Failed, OSError, subprocess.CalledProcessError, ValueError) as reason:
+        say(f"  {name}: {reason}")
+        return None, str(reason)
+
+
+def compare(bench, options):
+    """All candidates in turn, and that several times, so that a slow minute hits them all."""
+    write_content(bench.file, options.size)
+    candidates = [c for c in bench.candidates() if not options.only or c[1] in options.only]
+    runs, reasons = {c[0]: [] for c in candidates}, {}
+    for number in range(options.runs):
+        say(f"run {number + 1} of {options.runs}")
+        for name, _, transfer in candidates:
+            result, reason = attempt(name, transfer)
+            if result:
+                runs[name].append(result)
+            else:
+                reasons[name] = reason
+    rows = [{"name": name, **(median(results) if results else {}), "runs": len(results),
+             **({"failed": reasons[name]} if name in reasons else {})}
+            for name, results in runs.items()]
+    limits = [] if options.only and "limits" not in options.only else list(bench.limits())
+    return {"size": options.size, "transfers": add_ratios(rows), "limits": limits}
+
+
+def add_ratios(rows):
+    by_name = {row["name"]: row for row in rows}
+    for other, key in (("libtorrent over uTP", "of_utp"), ("nginx to curl, then sha256sum", "of_curl")):
+        base = by_name.get(other, {}).get("mb_per_s")
+        for row in rows:
+            if base and "mb_per_s" in row:
+                row[key] = row["mb_per_s"] / base
+    return rows
+
+
+def cell(row, key, form, scale=1.0):
+    return format(row[key] / scale, form) if key in row else "-"
+
+
+def print_transfers(result):
+    print(f"\nOne transfer of {result['size'] / GIB:g} GiB over loopback, both ends on this machine")
+    print("(MB/s: 10^6 bytes of content; s/GiB: CPU seconds, user and system, per 2^30 bytes;\n"
+          " MiB: peak resident memory, and in brackets the part that is not pages of files)\n")
+    print(f"{'':31}{'MB/s':>6}{'source':>8}{'receiver':>9}{'both':>7}{'vs':>7}{'vs curl':>9}"
+          f"{'source':>15}{'receiver':>15}")
+    print(f"{'':31}{'':>6}{'s/GiB':>8}{'s/GiB':>9}{'s/GiB':>7}{'uTP':>7}{'+sha256':>9}"
+          f"{'MiB':>15}{'MiB':>15}")
+    for row in result["transfers"]:
+        if "mb_per_s" not in row:
+            print(f"{row['name']:31}failed: {row['failed']}")
+            continue
+        both = row["source_s_per_gib"] + row["receiver_s_per_gib"]
+        memory = [f"{cell(row, s + '_rss_kib', '.0f', 1024)} "
+                  f"({cell(row, s + '_private_kib', '.0f', 1024)})" for s in ("source", "receiver")]
+        print(f"{row['name']:31}{row['mb_per_s']:6.0f}{row['source_s_per_gib']:8.2f}"
+              f"{row['receiver_s_per_gib']:9.2f}{both:7.2f}{cell(row, 'of_utp', '.2f'):>7}"
+              f"{cell(row, 'of_curl', '.2f'):>9}{memory[0]:>15}{memory[1]:>15}")
+
+
+def print_limits(result):
+    if not result["limits"]:
+        return
+    print(f"\n{'The limits of this machine':39}{'message':>8}{'MB/s':>7}{'source':>8}{'receiver':>9}")
+    for row in result["limits"]:
+        print(f"{row['what']:39}{row['message']:8}{row['mb_per_s']:7.0f}"
+              f"{cell(row, 'source_s_per_gib', '.2f'):>8}{cell(row, 'receiver_s_per_gib', '.2f'):>9}")
+
+
+def memory(options, work):
+    """Peak memory at two sizes of content. A file full of holes will do: it is read and hashed all
+    the same."""
+    rows = []
+    for size in (options.size, 16 * options.size):
+        for chunk_size in (1024, 8192):
+            folder = work / f"{size}-{chunk_size}"
+            folder.mkdir()
+            bench = Bench(argparse.Namespace(**{**vars(options), "size": size}), folder)
+            with open(bench.file, "wb") as out:
+                out.truncate(size)
+            name = f"{size / GIB:g} GiB, chunks of {chunk_size}"
+            result, reason = attempt(name, lambda b=bench, c=chunk_size: b.ppspp(c))
+            rows.append({"name": name, **(result or {"failed": reason})})
+            shutil.rmtree(folder)
+    return {"memory": rows}
+
+
+def print_memory(result):
+    print("\nPeak memory in MiB: resident, and without pages of files\n")
+    print(f"{'':28}{'source':>10}{'without':>9}{'receiver':>10}{'without':>9}{'MB/s':>7}")
+    for row in result["memory"]:
+        if "failed" in row:
+            print(f"{row['name']:28}failed: {row['failed']}")
+            continue
+        cells = "".join(f"{cell(row, f'{side}_{what}_kib', '.1f', 1024):>{width}}"
+                        for side in ("source", "receiver")
+                        for what, width in (("rss", 10), ("private", 9)))
+        print(f"{row['name']:28}{cells}{row['mb_per_s']:7.0f}")
+
+
+def arguments():
+    parser = argparse.ArgumentParser(prog="script/bench", description=__doc__.splitlines()[0])
+    parser.add_argument("--runs", type=int, default=3, help="the median of so many (3)")
+    parser.add_argument("--size", type=size_of, default=GIB, help="of the content, as 512M (1G)")
+    parser.add_argument("--json", type=pathlib.Path, metavar="FILE", help="write the figures there")
+    parser.add_argument("--memory", action="store_true",
+                        help="instead: peak memory at --size and at 16 times that")
+    parser.add_argument("--only", action="append", help="only these; may be repeated",
+                        choices=["ppspp", "libtorrent", "curl", "limits"])
+    parser.add_argument("--timeout", type=float, default=600, help="seconds for a transfer (600)")
+    parser.add_argument("--directory", type=pathlib.Path, default=None,
+                        help="for the files, on a disk with room for twice the content (TMPDIR)")
+    parser.add_argument("--build", type=pathlib.Path, required=True, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.runs < 1:
+        parser.error("--runs must be at least 1")
+    return options
+
+
+def main():
+    options = arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    with tempfile.TemporaryDirectory(prefix="ppspp-bench.", dir=options.directory) as folder:
+        work = pathlib.Path(folder)
+        if options.memory:
+            result = memory(options, work)
+            print_memory(result)
+        else:
+            result = compare(Bench(options, work), options)
+            print_transfers(result)
+            print_limits(result)
+    if options.json:
+        options.json.write_text(json.dumps(result, indent=2) + "\n")
+    rows = result.get("transfers", []) + result.get("memory", [])
+    return 1 if any("failed" in row for row in rows) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
