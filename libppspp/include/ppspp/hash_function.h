@@ -19,11 +19,16 @@ inline constexpr std::size_t kMaxDigestSize = 64;
 
 constexpr std::size_t digest_size(HashFunction function) {  // octets
   switch (function) {
-    case HashFunction::sha1: return 20;
-    case HashFunction::sha224: return 28;
-    case HashFunction::sha256: return 32;
-    case HashFunction::sha384: return 48;
-    case HashFunction::sha512: return 64;
+    case HashFunction::sha1:
+      return 20;
+    case HashFunction::sha224:
+      return 28;
+    case HashFunction::sha256:
+      return 32;
+    case HashFunction::sha384:
+      return 48;
+    case HashFunction::sha512:
+      return 64;
   }
   return 0;
 }

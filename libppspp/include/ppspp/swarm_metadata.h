@@ -20,8 +20,8 @@ class SwarmId {
   static constexpr std::size_t kMaxSize = 1024;  // an RSA key of 8192 bits needs less
 
   SwarmId() = default;
-  explicit SwarmId(std::span<const std::byte> octets);       // at most kMaxSize
-  static Result<SwarmId> from_hex(std::string_view text);    // digits in pairs, upper case accepted
+  explicit SwarmId(std::span<const std::byte> octets);     // at most kMaxSize
+  static Result<SwarmId> from_hex(std::string_view text);  // digits in pairs, upper case accepted
 
   std::span<const std::byte> octets() const { return octets_; }
   std::size_t size() const { return octets_.size(); }
@@ -34,8 +34,13 @@ class SwarmId {
   std::vector<std::byte> octets_;
 };
 
-// Values as on the wire (Tables 4, 5 and 6).
-enum class IntegrityMethod : std::uint8_t { none = 0, merkle = 1, sign_all = 2, unified_merkle = 3 };
+// Values as on the wire (Tables 4 and 6).
+enum class IntegrityMethod : std::uint8_t {
+  none = 0,
+  merkle = 1,
+  sign_all = 2,
+  unified_merkle = 3
+};
 enum class ChunkAddressing : std::uint8_t {
   bin32 = 0,
   byte64 = 1,
@@ -53,9 +58,15 @@ std::optional<ChunkAddressing> parse_chunk_addressing(std::string_view name);
 // The number of chunks that the addressing can name.
 std::uint64_t max_chunk_count(ChunkAddressing addressing, std::uint32_t chunk_size);
 
+// Octets of a signature by the public key that a live swarm's ID is (8.9): by the DNSSEC algorithm
+// number in its first octet and, for RSA, the length of the modulus (RFC 3110). 0: the ID is not a
+// key in DNSKEY form, or of an algorithm that is not supported.
+std::size_t signature_size(const SwarmId& id);
+
 inline constexpr std::uint32_t kDefaultChunkSize = 1024;
-inline constexpr std::uint32_t kMinChunkSize = 512;     // RFC 7574, section 8.1
-inline constexpr std::uint32_t kMaxChunkSize = 65'000;  // with its hashes it must fit a UDP datagram
+inline constexpr std::uint32_t kMinChunkSize = 512;  // RFC 7574, section 8.1
+inline constexpr std::uint32_t kMaxChunkSize =
+    65'000;  // with its hashes it must fit a UDP datagram
 
 struct SwarmMetadata {
   SwarmId id;
