@@ -4,25 +4,29 @@
 // end of the datagram or one error, after which the rest is not looked at (section 3, #3).
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
 #include <string_view>
+#include <utility>
 
 #include "base/bytes.h"
+#include "wire/chunk_spec.h"
 #include "wire/message.h"
 
 namespace ppspp {
 
 enum class DecodeError : std::uint8_t {
   truncated,            // the datagram ends within a message
-  unknown_message,      // a type that is not in Table 7
+  unknown_message,      // a type that is not in Table 7, or that the format has no layout for:
+                        // SIGNED_INTEGRITY without signatures, INTEGRITY without hashes
   misplaced_handshake,  // not the first message of its datagram (3.1, #10)
-  bad_options,          // unsorted, twice, unknown, or without the end option (7)
-  bad_chunk_spec,       // start behind end, beyond 2^63 chunks, not on a chunk's border
-  bad_data,             // a payload that does not fit its chunk specification, or something behind
-                        // a short last chunk (8.6)
+  bad_options,          // unsorted, twice, unknown, or of a length that cannot be known (7)
+  bad_chunk_spec,       // start behind end, beyond 2^63 chunks, not on a chunk's border, empty or
+                        // more than a chunk where that makes no sense
+  bad_data,             // a DATA range of several chunks whose payload is not exactly theirs (8.6)
 };
 std::string_view to_string(DecodeError error);
 inline constexpr std::size_t kDecodeErrors = 6;
@@ -41,14 +45,36 @@ class DatagramReader {
 
   std::optional<Message> next();
   std::optional<DecodeError> error() const { return error_; }
-  bool empty() const { return in_.at_end(); }
+  bool empty() const { return in_.at_end(); }  // nothing is left to read
 
  private:
+  struct AfterHandshake {};
+  DatagramReader(AfterHandshake, std::span<const std::byte> rest, const WireFormat& format);
+  friend DatagramReader read_rest(std::span<const std::byte> rest, const WireFormat& format);
+
+  // Each reads one message, of which the type is the next octet.
+  std::optional<Message> next_data();
+  std::optional<Message> next_ack();
+  std::optional<Message> next_integrity();
+  template <typename T>
+  std::optional<Message> next_range_message();
+  std::optional<Message> next_rare();
+  std::optional<Message> next_handshake();
+  std::optional<Message> next_signed_integrity();
+  std::optional<Message> next_pex_res_v4();
+  std::optional<Message> next_pex_res_v6();
+  std::optional<Message> next_pex_res_cert();
+
+  std::optional<Message> fail(DecodeError error) {
+    error_ = error;
+    in_.fail();
+    return std::nullopt;
+  }
+
   ByteReader in_;
   WireFormat format_;
+  const std::byte* handshake_place_ = nullptr;  // where alone a HANDSHAKE may begin
   std::optional<DecodeError> error_;
-  bool first_ = true;
-  bool short_data_seen_ = false;
 };
 
 // A HANDSHAKE alone, for a datagram whose format is not known yet: it must be the first message.
@@ -58,7 +84,8 @@ struct FirstHandshake {
   std::span<const std::byte> rest;
 };
 std::optional<FirstHandshake> read_handshake(std::span<const std::byte> datagram);
-// The messages of `rest`, once the handshake has told their format.
+// The messages of `rest`, once the handshake has told their format. Another HANDSHAKE among them is
+// misplaced.
 DatagramReader read_rest(std::span<const std::byte> rest, const WireFormat& format);
 
 // The longest front of `range` that one chunk specification can name: all of it for ranges, one bin
@@ -68,7 +95,8 @@ ChunkRange nameable_front(ChunkRange range, const WireFormat& format);
 ChunkRange nameable_around(ChunkIndex chunk, ChunkRange range, const WireFormat& format);
 
 // Writers append one message and leave the writer failed if it does not fit: ask fits() before.
-// Ranges have to be nameable. They do not check that the peer lists the message.
+// Ranges have to be nameable; an empty one is, with bins. They do not check that the peer lists the
+// message.
 void write_channel(ByteWriter& out, ChannelId destination);
 void write_handshake(ByteWriter& out, const Handshake& handshake);  // options sorted, end option
 void write_have(ByteWriter& out, ChunkRange chunks, const WireFormat& format);
@@ -97,5 +125,75 @@ void stamp(std::span<std::byte> timestamp, std::uint64_t microseconds);
 
 // Any message, for tests, tools and fuzz targets. Data is written with its payload.
 void write_message(ByteWriter& out, const Message& message, const WireFormat& format);
+
+// What follows is inline, because it is done for each chunk.
+
+inline std::optional<Message> DatagramReader::next() {
+  if (in_.at_end()) return std::nullopt;
+  switch (static_cast<MessageType>(in_.rest().front())) {
+    case MessageType::data:
+      return next_data();
+    case MessageType::ack:
+      return next_ack();
+    case MessageType::integrity:
+      return next_integrity();
+    case MessageType::have:
+      return next_range_message<Have>();
+    case MessageType::request:
+      return next_range_message<Request>();
+    default:
+      return next_rare();
+  }
+}
+
+// DATA has no length (8.6): a chunk is what is left of the datagram, up to the chunk size. A range
+// of several chunks is taken only where all of them are there in full.
+inline std::optional<Message> DatagramReader::next_data() {
+  const auto head = in_.take(format_.data_header_size());
+  if (!in_.ok()) return fail(DecodeError::truncated);
+  const auto chunks = load_chunk_spec(head.data() + 1, format_);
+  if (!chunks || chunks->empty()) return fail(DecodeError::bad_chunk_spec);
+  if (in_.at_end()) return fail(DecodeError::truncated);
+
+  std::size_t size = std::min<std::size_t>(in_.remaining(), format_.chunk_size);
+  if (chunks->size() != 1) {
+    if (format_.uses_bins()) return fail(DecodeError::bad_chunk_spec);  // not a leaf
+    if (chunks->size() > in_.remaining() / format_.chunk_size) return fail(DecodeError::bad_data);
+    size = chunks->size() * format_.chunk_size;
+  }
+  const auto timestamp = load<std::uint64_t>(head.data() + head.size() - 8);
+  return std::optional<Message>(std::in_place, std::in_place_type<Data>,
+                                Data{*chunks, timestamp, in_.take(size)});
+}
+
+inline std::optional<Message> DatagramReader::next_ack() {
+  const auto octets = in_.take(format_.ack_size());
+  if (!in_.ok()) return fail(DecodeError::truncated);
+  const auto chunks = load_chunk_spec(octets.data() + 1, format_);
+  if (!chunks) return fail(DecodeError::bad_chunk_spec);
+  const auto delay = load<std::uint64_t>(octets.data() + octets.size() - 8);
+  return std::optional<Message>(std::in_place, std::in_place_type<Ack>,
+                                Ack{*chunks, static_cast<std::int64_t>(delay)});
+}
+
+inline std::optional<Message> DatagramReader::next_integrity() {
+  if (format_.hash_size == 0) return fail(DecodeError::unknown_message);
+  const auto octets = in_.take(format_.integrity_size());
+  if (!in_.ok()) return fail(DecodeError::truncated);
+  const auto chunks = load_chunk_spec(octets.data() + 1, format_);
+  if (!chunks || chunks->empty()) return fail(DecodeError::bad_chunk_spec);
+  return std::optional<Message>(std::in_place, std::in_place_type<Integrity>,
+                                Integrity{*chunks, octets.last(format_.hash_size)});
+}
+
+// HAVE, REQUEST and CANCEL: a chunk specification alone.
+template <typename T>
+std::optional<Message> DatagramReader::next_range_message() {
+  const auto octets = in_.take(format_.have_size());
+  if (!in_.ok()) return fail(DecodeError::truncated);
+  const auto chunks = load_chunk_spec(octets.data() + 1, format_);
+  if (!chunks) return fail(DecodeError::bad_chunk_spec);
+  return std::optional<Message>(std::in_place, std::in_place_type<T>, T{*chunks});
+}
 
 }  // namespace ppspp

@@ -47,17 +47,20 @@ MessageSet all_messages();  // the fourteen of Table 7
 // The options of a HANDSHAKE (section 7). What is absent was not on the wire.
 struct HandshakeOptions {
   static constexpr std::uint32_t kVariableChunkSize = 0xffff'ffff;
+  // A live_discard_window of all ones: nothing is discarded (7.9). Also stands for the 32 ones of a
+  // narrow addressing.
+  static constexpr std::uint64_t kKeepsAll = ~std::uint64_t{0};
 
   std::optional<std::uint8_t> version;          // 0
   std::optional<std::uint8_t> minimum_version;  // 1
   std::optional<std::span<const std::byte>> swarm_id;
-  std::optional<std::uint8_t> integrity;            // 3: numbers, since a peer may name any
-  std::optional<std::uint8_t> hash;                 // 4
-  std::optional<std::uint8_t> signature_algorithm;  // 5
-  std::optional<std::uint8_t> addressing;           // 6
-  std::optional<std::uint64_t> live_discard_window; // 7
-  std::optional<MessageSet> supported_messages;     // 8; absent: all
-  std::optional<std::uint32_t> chunk_size;          // 9
+  std::optional<std::uint8_t> integrity;             // 3: numbers, since a peer may name any
+  std::optional<std::uint8_t> hash;                  // 4
+  std::optional<std::uint8_t> signature_algorithm;   // 5
+  std::optional<std::uint8_t> addressing;            // 6
+  std::optional<std::uint64_t> live_discard_window;  // 7: chunks, or octets for byte ranges
+  std::optional<MessageSet> supported_messages;      // 8; absent: all
+  std::optional<std::uint32_t> chunk_size;           // 9
 };
 
 struct Handshake {
@@ -73,7 +76,9 @@ struct Ack {
   ChunkRange chunks;
   std::int64_t one_way_delay_us = 0;  // receiver's clock minus DATA timestamp, modulo 2^64
 };
-struct Have { ChunkRange chunks; };
+struct Have {
+  ChunkRange chunks;
+};
 struct Integrity {
   ChunkRange chunks;  // the leaves of the node, also beyond the content's end
   std::span<const std::byte> hash;
@@ -83,19 +88,34 @@ struct SignedIntegrity {
   std::uint64_t ntp_timestamp = 0;
   std::span<const std::byte> signature;
 };
-struct Request { ChunkRange chunks; };
-struct Cancel { ChunkRange chunks; };
+struct Request {
+  ChunkRange chunks;
+};
+struct Cancel {
+  ChunkRange chunks;
+};
 struct Choke {};
 struct Unchoke {};
 struct PexReq {};
-struct PexResV4 { std::uint32_t address = 0; std::uint16_t port = 0; };  // host byte order
-struct PexResV6 { std::array<std::uint8_t, 16> address = {}; std::uint16_t port = 0; };
-struct PexResCert { std::span<const std::byte> certificate; };
+struct PexResV4 {
+  std::uint32_t address = 0;
+  std::uint16_t port = 0;
+};  // host byte order
+struct PexResV6 {
+  std::array<std::uint8_t, 16> address = {};
+  std::uint16_t port = 0;
+};
+struct PexResCert {
+  std::span<const std::byte> certificate;
+};
 
 // The alternatives stand in the order of MessageType.
-using Message = std::variant<Handshake, Data, Ack, Have, Integrity, PexResV4, PexReq,
-                             SignedIntegrity, Request, Cancel, Choke, Unchoke, PexResV6, PexResCert>;
-MessageType type_of(const Message& message);
+using Message =
+    std::variant<Handshake, Data, Ack, Have, Integrity, PexResV4, PexReq, SignedIntegrity, Request,
+                 Cancel, Choke, Unchoke, PexResV6, PexResCert>;
+inline MessageType type_of(const Message& message) {
+  return static_cast<MessageType>(message.index());
+}
 
 // How the messages of one channel are laid out: what its handshake settled.
 struct WireFormat {
@@ -104,8 +124,14 @@ struct WireFormat {
   std::size_t hash_size = 32;                    // octets
   std::size_t signature_size = 0;                // octets; 0: no SIGNED_INTEGRITY in this swarm
 
-  std::size_t spec_size() const;  // of a chunk specification: 4, 8 or 16 octets
-  std::size_t have_size() const { return 1 + spec_size(); }     // REQUEST and CANCEL as well
+  bool uses_bins() const {
+    return addressing == ChunkAddressing::bin32 || addressing == ChunkAddressing::bin64;
+  }
+  std::size_t spec_size() const {  // octets of a chunk specification
+    constexpr std::size_t kSizes[] = {4, 16, 8, 8, 16};
+    return kSizes[static_cast<std::size_t>(addressing)];
+  }
+  std::size_t have_size() const { return 1 + spec_size(); }  // REQUEST and CANCEL as well
   std::size_t ack_size() const { return 1 + spec_size() + 8; }
   std::size_t integrity_size() const { return 1 + spec_size() + hash_size; }
   std::size_t data_header_size() const { return 1 + spec_size() + 8; }
