@@ -17,6 +17,7 @@ ReceiveBatch::ReceiveBatch() : buffer_(new std::byte[kMessages * kMessageSize]) 
 
 std::span<const ReceivedDatagram> ReceiveBatch::receive(UdpSocket& socket) {
   datagrams_.clear();
+  full_ = false;
   // An ICMP message for something sent earlier shows up once as the error of a call, and says
   // nothing about what waits behind it. So many of them in a row are left for the next wake-up.
   for (int attempt = 0; attempt < 16; ++attempt) {
@@ -24,6 +25,7 @@ std::span<const ReceivedDatagram> ReceiveBatch::receive(UdpSocket& socket) {
     const int count = socket.receive(messages_);
     if (count == -EAGAIN || count == -EWOULDBLOCK) break;
     for (int i = 0; i < count; ++i) split(static_cast<std::size_t>(i));
+    full_ = count == static_cast<int>(kMessages);
     if (count >= 0) break;
   }
   return datagrams_;

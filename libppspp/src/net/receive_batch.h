@@ -31,6 +31,8 @@ class ReceiveBatch {
   // What the socket has, up to one batch. The views hold until the next call. Empty: nothing is
   // waiting. Errors that the network reported are skipped.
   std::span<const ReceivedDatagram> receive(UdpSocket& socket);
+  // Whether the last call filled the batch, so that more may be waiting.
+  bool full() const { return full_; }
 
  private:
   struct alignas(cmsghdr) Control {
@@ -47,6 +49,7 @@ class ReceiveBatch {
   std::array<sockaddr_storage, kMessages> senders_;
   std::array<Control, kMessages> controls_;
   std::vector<ReceivedDatagram> datagrams_;
+  bool full_ = false;
 };
 
 }  // namespace ppspp

@@ -53,6 +53,7 @@ class UdpPort {
 
   // One batch. The views hold until the next call of either version.
   std::span<const ReceivedDatagram> receive(Version version);
+  bool more_to_receive() const { return batch_.full(); }
 
   SendQueue& queue() { return queue_; }
   // Sends what is queued; when the sockets take no more, on_writable is called once they do.

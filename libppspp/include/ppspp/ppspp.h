@@ -1,0 +1,174 @@
+// ppspp.h: join swarms, read their content, and seed files (RFC 7574).
+//
+// A Node is one UDP port with any number of swarms. Nothing blocks and nothing is locked: use a
+// Node, and what it hands out, only from the thread that runs its io_context, which outlives it.
+// Handles are weak: to drop one changes nothing, and after leave(), or once the Node is gone,
+// operations do nothing or say that the swarm was left. Handlers are called from the io_context,
+// never from within a function of this library, and may destroy anything.
+#pragma once
+
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/system/error_code.hpp>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "ppspp/detail/completion.h"
+#include "ppspp/endpoint.h"
+#include "ppspp/result.h"
+#include "ppspp/swarm_url.h"
+#include "ppspp/transport_address.h"
+
+namespace ppspp {
+
+namespace asio = boost::asio;
+using boost::system::error_code;
+
+class ActiveNode;
+class ActiveSwarm;
+
+struct NodeOptions {
+  // At most one address of each IP version; [::] alone means both. Empty: [::]:6778.
+  std::vector<TransportAddress> listen;
+  std::optional<std::uint64_t> upload_limit;    // octets per second
+  std::optional<std::uint64_t> download_limit;  // octets per second
+  std::size_t max_channels = 200;               // over all swarms
+};
+
+// Octets done and octets in all, a few times a second.
+using Progress = std::function<void(std::uint64_t done, std::uint64_t total)>;
+
+struct JoinOptions {
+  // A download goes on where it stopped. Empty: into a temporary file without a name, for a reader.
+  std::filesystem::path output;
+  bool force = false;  // `output` may be overwritten though it is not this swarm's
+  PickPolicy policy = PickPolicy::rarest_first;
+  bool allow_unprotected = false;  // integrity `none` with peers outside private networks
+  Progress check_progress;         // while an interrupted download is checked
+};
+
+struct SeedOptions {
+  SwarmMetadata metadata;    // how to cut and hash; ID and length are found out
+  std::string display_name;  // empty: the file's name
+  bool allow_unprotected = false;
+  Progress progress;
+};
+
+// The verified content in order. Models AsyncReadStream, so that asio::async_read, callbacks,
+// futures and co_await all work on it. Ends with asio::error::eof; a read that is under way when
+// the swarm is left, or begins later, ends with asio::error::operation_aborted. One read at a time.
+class ContentReader {
+ public:
+  using executor_type = asio::io_context::executor_type;
+
+  explicit ContentReader(ActiveSwarm& swarm) : swarm_(swarm) {}
+  ContentReader(const ContentReader&) = delete;
+  ContentReader& operator=(const ContentReader&) = delete;
+
+  executor_type get_executor() const noexcept;
+
+  template <typename MutableBuffers, typename Token>
+  auto async_read_some(const MutableBuffers& buffers, Token&& token) {
+    return asio::async_initiate<Token, void(error_code, std::size_t)>(
+        [this](auto handler, asio::mutable_buffer buffer) {
+          start_read(buffer, ReadDone(std::move(handler), get_executor()));
+        },
+        token, first_of(buffers));
+  }
+
+  // The next read begins at this octet; chunk picking follows.
+  Result<void> seek(std::uint64_t offset);
+  std::uint64_t position() const;
+
+ private:
+  using ReadDone = detail::Completion<error_code, std::size_t>;
+
+  template <typename MutableBuffers>
+  static asio::mutable_buffer first_of(const MutableBuffers& buffers) {
+    for (auto b = asio::buffer_sequence_begin(buffers); b != asio::buffer_sequence_end(buffers);
+         ++b) {
+      if (asio::mutable_buffer(*b).size() > 0) return *b;
+    }
+    return {};
+  }
+
+  void start_read(asio::mutable_buffer buffer, ReadDone done);
+
+  ActiveSwarm& swarm_;
+};
+
+class Swarm {
+ public:
+  explicit Swarm(std::shared_ptr<ActiveSwarm> swarm) : swarm_(std::move(swarm)) {}
+
+  const SwarmUrl& url() const;  // with the length, once it is known
+  bool left() const;
+  SwarmStatus status() const;  // after leaving: as it was then
+  std::vector<ChannelStatus> channels() const;
+  // Lives as long as any handle of the swarm.
+  ContentReader& reader();
+
+  void add_peer(const TransportAddress& peer);
+  // "host:port". The name is looked up in the background, again and again as long as that fails; a
+  // peer that cannot be reached, or goes, is tried again later.
+  Result<void> add_peer(std::string_view host_and_port);
+
+  // The content is complete, and on disk if it has a file. At once if it is already.
+  void on_complete(std::function<void()> handler);
+  // The swarm cannot go on (the file cannot be opened or written, ...), and has been left.
+  void on_error(std::function<void(const Error&)> handler);
+
+  // Closes every channel with a HANDSHAKE and brings what was verified to the disk. The io_context
+  // has something to do until then.
+  void leave();
+
+ private:
+  std::shared_ptr<ActiveSwarm> swarm_;
+};
+
+// With no swarm left, a Node gives the io_context nothing to do, so that run() returns.
+class Node {
+ public:
+  static Result<Node> open(asio::io_context& io, const NodeOptions& options = {});
+  ~Node();  // leaves every swarm, and waits until files are in order
+  Node(Node&&) noexcept;
+  Node& operator=(Node&&) noexcept;
+
+  std::vector<TransportAddress> local_addresses() const;
+  const EndpointCounters& counters() const;
+  void set_limits(std::optional<std::uint64_t> upload, std::optional<std::uint64_t> download);
+
+  // Begins a download of static content. The peers that the URL names are contacted.
+  Result<Swarm> join(const SwarmUrl& url, const JoinOptions& options = {});
+
+  // Hashes the file in the background, on all cores, then seeds it: the swarm ID is the root hash.
+  // Completes with a Result<Swarm>.
+  template <typename Token>
+  auto async_seed(std::filesystem::path file, SeedOptions options, Token&& token) {
+    return asio::async_initiate<Token, void(Result<Swarm>)>(
+        [this](auto handler, std::filesystem::path path, SeedOptions how) {
+          start_seed(std::move(path), std::move(how), SeedDone(std::move(handler), executor()));
+        },
+        token, std::move(file), std::move(options));
+  }
+
+ private:
+  using SeedDone = detail::Completion<Result<Swarm>>;
+
+  explicit Node(std::shared_ptr<ActiveNode> node);
+  asio::io_context::executor_type executor() const;
+  void start_seed(std::filesystem::path file, SeedOptions options, SeedDone done);
+
+  std::shared_ptr<ActiveNode> node_;
+};
+
+}  // namespace ppspp

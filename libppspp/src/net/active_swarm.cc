@@ -1,0 +1,283 @@
+#include "net/active_swarm.h"
+
+#include <fmt/format.h>
+
+#include <boost/asio/error.hpp>
+#include <boost/asio/post.hpp>
+#include <utility>
+
+#include "base/log.h"
+#include "base/overloaded.h"
+#include "net/active_node.h"
+#include "net/clock.h"
+
+namespace ppspp {
+
+ActiveSwarm::ActiveSwarm(ActiveNode& node, SwarmUrl url, const JoinSettings& settings)
+    : io_(node.io()),
+      node_(&node),
+      url_(std::move(url)),
+      settings_(settings),
+      reader_(*this),
+      contacts_(std::make_unique<PeerContacts>(
+          io_, [this](const TransportAddress& peer) { add_peer(peer); })) {}
+
+ActiveSwarm::~ActiveSwarm() = default;
+
+// --- How it begins
+
+void ActiveSwarm::open(const JoinOptions& options) {
+  if (!options.output.empty()) return open_file(options);
+  if (const auto opened = open_temporary(); !opened) fail_with(opened.error());
+}
+
+Result<void> ActiveSwarm::open_temporary() {
+  auto store = FileChunkStore::temporary(temporary_directory(), store_ready_poster());
+  if (!store) return tl::unexpected(store.error());
+  return join(*std::move(store), {});
+}
+
+// The check of an interrupted download may take long, hence a thread.
+void ActiveSwarm::open_file(const JoinOptions& options) {
+  DownloadOptions how;
+  how.force = options.force;
+  how.ready = store_ready_poster();
+  how.check.cancel = &node_->background().cancelled();
+  how.check.progress = node_->progress_poster(options.check_progress);
+  const auto result = std::make_shared<std::optional<Result<OpenedDownload>>>();
+  node_->background().run(
+      [result, how = std::move(how), path = options.output, metadata = url_.metadata] {
+        result->emplace(FileChunkStore::open_download(path, metadata, how));
+      },
+      [self = shared_from_this(), result] { self->opened(std::move(**result)); });
+}
+
+void ActiveSwarm::opened(Result<OpenedDownload> download) {
+  if (left()) return;
+  if (!download) return fail_with(download.error());
+  SwarmContent content;
+  switch (download->state) {
+    case OpenedDownload::State::unknown:
+      break;
+    case OpenedDownload::State::partial:
+      content.state = SwarmContent::State::partial;
+      break;
+    case OpenedDownload::State::complete:
+      content.state = SwarmContent::State::complete;
+      break;
+  }
+  content.length = download->length;
+  content.verified = download->verified;
+  if (const auto joined = join(std::move(download->store), content); !joined) {
+    return fail_with(joined.error());
+  }
+  if (content.state == SwarmContent::State::complete) on_content_complete();
+}
+
+Result<void> ActiveSwarm::seed(HashedFile&& file) {
+  SwarmContent content;
+  content.state = SwarmContent::State::complete;
+  content.length = file.length;
+  auto joined = join(FileChunkStore::seed(std::move(file), store_ready_poster()), content);
+  complete_ = joined.has_value();
+  return joined;
+}
+
+Result<void> ActiveSwarm::join(std::unique_ptr<FileChunkStore> store, const SwarmContent& content) {
+  FileChunkStore* const kept = store.get();
+  const auto handle = node_->driver().endpoint().join(url_.metadata, std::move(store), content,
+                                                      settings_, read_clocks());
+  if (!handle) return tl::unexpected(handle.error());
+  handle_ = *handle;
+  store_ = kept;
+  if (content.length > 0) on_length(content.length);
+  contact_peers_of_url();
+  proceed_reading();
+  node_->driver().kick();
+  return {};
+}
+
+void ActiveSwarm::contact_peers_of_url() {
+  for (const std::string& peer : url_.peers) {
+    if (const auto name = HostPort::parse(peer)) contacts_->add(*name);
+  }
+}
+
+StoreReady ActiveSwarm::store_ready_poster() {
+  return [&background = node_->background(), self = weak_from_this()] {
+    background.post([self] {
+      if (const auto swarm = self.lock()) swarm->on_store_ready();
+    });
+  };
+}
+
+// --- What the endpoint and the store say
+
+void ActiveSwarm::on_event(const Event& event) {
+  std::visit(overloaded{
+                 [this](const event::SizeKnown& e) { on_length(e.content_length); },
+                 [this](const event::ChunksVerified&) { proceed_reading(); },
+                 [this](const event::Complete&) { on_content_complete(); },
+                 [this](const event::PeerJoined& e) { contacts_->joined(e.peer); },
+                 [this](const event::PeerLeft& e) { contacts_->lost(e.peer); },
+                 [this](const event::StoreFailed&) {
+                   fail_with(store_->error().value_or(Error{Errc::io, "the content is lost"}));
+                 },
+                 [this](const event::PeerUnreachable& e) { contacts_->lost(e.peer); },
+             },
+             event.what);
+}
+
+void ActiveSwarm::on_store_ready() {
+  if (!joined()) return;
+  node_->driver().endpoint().store_ready(handle_, read_clocks());
+  proceed_reading();
+  node_->driver().kick();
+}
+
+void ActiveSwarm::on_length(std::uint64_t length) {
+  url_.metadata.content_length = length;
+  proceed_reading();
+}
+
+void ActiveSwarm::on_content_complete() {
+  if (complete_ || syncing_) return;
+  proceed_reading();
+  // The disk is waited for on a thread, and only what is left to do then is done here.
+  syncing_ = std::make_shared<std::latch>(1);
+  node_->background().run(
+      [store = store_, done = syncing_] {
+        if (const auto synced = store->sync(); !synced) {
+          log(LogLevel::debug, "{}", synced.error().context);  // complete() will say it again
+        }
+        done->count_down();
+      },
+      [self = shared_from_this()] {
+        if (self->joined()) self->finish_file();
+      });
+}
+
+void ActiveSwarm::finish_file() {
+  if (const auto finished = store_->complete(); !finished) return fail_with(finished.error());
+  complete_ = true;
+  announce_complete();
+}
+
+void ActiveSwarm::announce_complete() {
+  asio::post(io_, [self = shared_from_this()] {
+    if (self->on_complete_ && !self->left()) std::exchange(self->on_complete_, nullptr)();
+  });
+}
+
+void ActiveSwarm::fail_with(const Error& error) {
+  asio::post(io_, [self = shared_from_this(), error] {
+    if (self->left()) return;
+    const auto handler = std::exchange(self->on_error_, nullptr);
+    self->leave();
+    if (handler) handler(error);
+  });
+}
+
+// --- What the user asks for
+
+SwarmStatus ActiveSwarm::status() const {
+  if (last_status_) return *last_status_;
+  SwarmStatus status;
+  if (joined()) status = node_->driver().endpoint().status(handle_).value_or(status);
+  status.complete = complete_;
+  return status;
+}
+
+std::vector<ChannelStatus> ActiveSwarm::channels() const {
+  if (!joined()) return {};
+  return node_->driver().endpoint().channels(handle_);
+}
+
+void ActiveSwarm::add_peer(const TransportAddress& peer) {
+  if (left()) return;
+  if (!joined()) {  // the file is still being opened
+    url_.peers.push_back(peer.to_string());
+    return;
+  }
+  node_->driver().endpoint().add_peer(handle_, peer, read_clocks());
+  node_->driver().kick();
+}
+
+Result<void> ActiveSwarm::add_peer(std::string_view host_and_port) {
+  const auto name = HostPort::parse(host_and_port);
+  if (!name) return tl::unexpected(name.error());
+  if (left()) return fail(Errc::left, "the swarm was left");
+  if (joined()) {
+    contacts_->add(*name);
+  } else {
+    url_.peers.emplace_back(host_and_port);
+  }
+  return {};
+}
+
+void ActiveSwarm::on_complete(std::function<void()> handler) {
+  on_complete_ = std::move(handler);
+  if (complete_) announce_complete();
+}
+
+void ActiveSwarm::on_error(std::function<void(const Error&)> handler) {
+  on_error_ = std::move(handler);
+}
+
+void ActiveSwarm::start_read(asio::mutable_buffer buffer, ContentReading::Done done) {
+  reading_.begin(buffer, std::move(done));
+  if (left()) return reading_.abort(asio::error::operation_aborted);
+  proceed_reading();
+}
+
+Result<void> ActiveSwarm::seek(std::uint64_t offset) {
+  if (left()) return fail(Errc::left, "the swarm was left");
+  const auto length = url_.metadata.content_length;
+  if (length && offset > *length) {
+    return fail(Errc::invalid_argument,
+                fmt::format("cannot seek to {}: the content has {} octets", offset, *length));
+  }
+  reading_.seek(offset);
+  proceed_reading();
+  return {};
+}
+
+void ActiveSwarm::proceed_reading() {
+  if (!joined()) return;
+  const ContentReading::Source source{node_->driver().endpoint(), handle_, *store_,
+                                      url_.metadata.chunk_size, url_.metadata.content_length};
+  if (reading_.proceed(source, read_clocks())) node_->driver().kick();
+}
+
+void ActiveSwarm::leave() {
+  if (left()) return;
+  const auto self = shared_from_this();  // the node lets go of us below
+  last_status_ = status();
+  last_status_->channels = 0;
+  contacts_.reset();
+  reading_.abort(asio::error::operation_aborted);
+  const SwarmHandle handle = std::exchange(handle_, SwarmHandle{});
+  if (handle.value != 0) {
+    close_store(node_->driver().endpoint().leave(handle, read_clocks()));
+  }
+  std::exchange(node_, nullptr)->forget(*this, handle);
+}
+
+// On a thread, since the disk is waited for: a download that is not complete can be resumed.
+void ActiveSwarm::close_store(std::unique_ptr<ChunkStore> store) {
+  store_ = nullptr;
+  if (complete_) return;  // nothing to write, and the store goes here
+  const auto file = std::make_shared<std::unique_ptr<FileChunkStore>>(
+      static_cast<FileChunkStore*>(store.release()));
+  node_->background().run(
+      [file, syncing = syncing_] {
+        if (syncing) syncing->wait();
+        if (const auto closed = (*file)->close_clean(); !closed) {
+          log(LogLevel::warning, "{}", closed.error().context);
+        }
+        file->reset();
+      },
+      [] {});
+}
+
+}  // namespace ppspp

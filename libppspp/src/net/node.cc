@@ -1,0 +1,91 @@
+// The public handles: thin faces of ActiveNode and ActiveSwarm.
+#include <utility>
+
+#include "net/active_node.h"
+#include "ppspp/ppspp.h"
+
+namespace ppspp {
+
+ContentReader::executor_type ContentReader::get_executor() const noexcept {
+  return swarm_.io().get_executor();
+}
+
+Result<void> ContentReader::seek(std::uint64_t offset) {
+  return swarm_.seek(offset);
+}
+
+std::uint64_t ContentReader::position() const {
+  return swarm_.position();
+}
+
+void ContentReader::start_read(asio::mutable_buffer buffer, ReadDone done) {
+  swarm_.start_read(buffer, std::move(done));
+}
+
+const SwarmUrl& Swarm::url() const {
+  return swarm_->url();
+}
+bool Swarm::left() const {
+  return swarm_->left();
+}
+SwarmStatus Swarm::status() const {
+  return swarm_->status();
+}
+std::vector<ChannelStatus> Swarm::channels() const {
+  return swarm_->channels();
+}
+ContentReader& Swarm::reader() {
+  return swarm_->reader();
+}
+void Swarm::add_peer(const TransportAddress& peer) {
+  swarm_->add_peer(peer);
+}
+Result<void> Swarm::add_peer(std::string_view peer) {
+  return swarm_->add_peer(peer);
+}
+void Swarm::on_complete(std::function<void()> handler) {
+  swarm_->on_complete(std::move(handler));
+}
+void Swarm::on_error(std::function<void(const Error&)> handler) {
+  swarm_->on_error(std::move(handler));
+}
+void Swarm::leave() {
+  swarm_->leave();
+}
+
+Result<Node> Node::open(asio::io_context& io, const NodeOptions& options) {
+  auto port = UdpPort::open(io, options.listen);
+  if (!port) return tl::unexpected(port.error());
+  return Node(std::make_shared<ActiveNode>(io, *std::move(port), options));
+}
+
+Node::Node(std::shared_ptr<ActiveNode> node) : node_(std::move(node)) {}
+Node::~Node() = default;
+Node::Node(Node&&) noexcept = default;
+Node& Node::operator=(Node&&) noexcept = default;
+
+std::vector<TransportAddress> Node::local_addresses() const {
+  return node_->driver().port().local_addresses();
+}
+
+const EndpointCounters& Node::counters() const {
+  return node_->driver().endpoint().counters();
+}
+
+void Node::set_limits(std::optional<std::uint64_t> upload, std::optional<std::uint64_t> download) {
+  node_->set_limits(upload, download);
+}
+
+Result<Swarm> Node::join(const SwarmUrl& url, const JoinOptions& options) {
+  return node_->join(url, options);
+}
+
+asio::io_context::executor_type Node::executor() const {
+  return node_->io().get_executor();
+}
+
+void Node::start_seed(std::filesystem::path file, SeedOptions options, SeedDone done) {
+  node_->seed(std::move(file), std::move(options), std::move(done));
+}
+
+}  // namespace ppspp
