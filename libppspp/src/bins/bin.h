@@ -16,27 +16,31 @@ class Bin {
   constexpr Bin() = default;  // none()
   constexpr explicit Bin(std::uint64_t number) : number_(number) {}
 
-  static constexpr Bin none() { return Bin{~std::uint64_t{0}}; }             // the empty interval
-  static constexpr Bin all() { return Bin{~std::uint64_t{0} >> 1}; }         // everything
+  static constexpr Bin none() { return Bin{~std::uint64_t{0}}; }      // the empty interval
+  static constexpr Bin all() { return Bin{~std::uint64_t{0} >> 1}; }  // everything
   static constexpr Bin leaf(ChunkIndex chunk) { return Bin{chunk << 1}; }
-  // The node at `height` that covers chunk offset * 2^height and those up to the next.
+  // The node at `height` that covers chunk offset * 2^height and those up to the next. The height
+  // is at most 63, where offset 0 is all(); two shifts, because one by 64 is undefined.
   static constexpr Bin node(int height, std::uint64_t offset) {
-    return Bin{(offset << (height + 1)) | ((std::uint64_t{1} << height) - 1)};
+    return Bin{(offset << height << 1) | ((std::uint64_t{1} << height) - 1)};
   }
 
   constexpr std::uint64_t number() const { return number_; }
   constexpr bool is_none() const { return number_ == ~std::uint64_t{0}; }
   constexpr bool is_all() const { return number_ == ~std::uint64_t{0} >> 1; }
   constexpr bool is_leaf() const { return (number_ & 1) == 0; }
-  constexpr int height() const { return std::countr_one(number_); }
+  constexpr int height() const { return std::countr_one(number_); }  // 63 for all(), 64 for none()
   constexpr std::uint64_t offset() const {  // which of the nodes of its height, from the left
     return height() >= 63 ? 0 : number_ >> (height() + 1);
   }
 
-  constexpr ChunkIndex first_chunk() const { return offset() << height(); }
-  constexpr std::uint64_t chunk_count() const { return std::uint64_t{1} << height(); }
+  // none() begins at 0 and has no chunks.
+  constexpr ChunkIndex first_chunk() const { return is_none() ? 0 : offset() << height(); }
+  constexpr std::uint64_t chunk_count() const {
+    return is_none() ? 0 : std::uint64_t{1} << height();
+  }
   constexpr ChunkRange chunks() const {
-    return is_none() ? ChunkRange{} : ChunkRange{first_chunk(), first_chunk() + chunk_count()};
+    return ChunkRange{first_chunk(), first_chunk() + chunk_count()};
   }
 
   // Not for none() or all().
@@ -48,7 +52,8 @@ class Bin {
   constexpr Bin right() const { return node(height() - 1, (offset() << 1) | 1); }
 
   constexpr bool contains(Bin other) const {
-    return !is_none() && !other.is_none() && chunks().contains(other.chunks());
+    return !is_none() && !other.is_none() && height() >= other.height() &&
+           other.first_chunk() >> height() == offset();
   }
 
   friend constexpr auto operator<=>(Bin, Bin) = default;
@@ -60,7 +65,8 @@ class Bin {
 // The bin that covers exactly this range, or none() if the range is not a binary interval.
 Bin bin_of(ChunkRange range);
 
-// The biggest bin that contains `chunk` and lies within `range`. `range` contains `chunk`.
+// The biggest bin that contains `chunk` and lies within `range`: with the run of verified chunks
+// around a chunk, what HAVE and ACK carry (4.3.1, 4.3.2). `range` contains `chunk`.
 Bin biggest_bin_around(ChunkIndex chunk, ChunkRange range);
 
 // The first of the fewest bins that make up `range`, from the left. `range` is not empty.

@@ -1,21 +1,20 @@
-// A chunk availability map: a set of chunk numbers below 2^63.
+// A chunk availability map: a set of chunk numbers below 2^63 (RFC 7574, 4.3.1, leaves its form to
+// the implementation).
 //
 // Everything, nothing and one run cost O(1); random holes cost about as much as a plain bitmap; a
 // set over 2^32 chunks is practical. Queries work on 64 chunks at a time (`word`) and step over
 // runs that are all in or all out, never chunk by chunk.
 //
-// What a peer announces ends up here, so memory is bounded: a set takes `max_pages` at construction,
-// and what would need more is refused by `insert` (the set is a hint about a peer; it then knows
-// less than was announced, never more).
+// What a peer announces ends up here, so memory is bounded: a set takes `max_pages` at
+// construction, and what would need more is refused. The set is a hint about a peer: it then knows
+// less than was announced, never more.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <map>
-#include <memory>
 #include <optional>
-#include <vector>
 
+#include "bins/segment_list.h"
 #include "ppspp/chunk_range.h"
 
 namespace ppspp {
@@ -23,15 +22,28 @@ namespace ppspp {
 class BinSet {
  public:
   static constexpr std::size_t kUnbounded = ~std::size_t{0};
-  explicit BinSet(std::size_t max_pages = kUnbounded);
-  // movable and copyable
+  static constexpr std::uint64_t kPageChunks = ChunkPage::kChunks;
 
-  bool insert(ChunkRange range);  // false: refused in part or whole, out of pages
-  bool erase(ChunkRange range);   // false: as for insert (a hole in a run may need a page)
+  // At most `max_pages` pages of kPageChunks chunks that are neither all in nor all out, and
+  // 2 * max_pages + 1 stretches altogether (a page can have a run of full pages on either side).
+  // For a content of n chunks, ceil(n / kPageChunks) pages suffice for every set there can be.
+  explicit BinSet(std::size_t max_pages = kUnbounded) : max_pages_(max_pages) {}
+  BinSet(const BinSet&) = default;
+  BinSet& operator=(const BinSet&) = default;
+  BinSet(BinSet&& other) noexcept : BinSet(other.max_pages_) { swap(other); }  // leaves it empty
+  BinSet& operator=(BinSet&& other) noexcept;
+  ~BinSet() = default;
+  void swap(BinSet& other) noexcept;
+
+  // False: out of pages, and a part or all of the range is not in the set.
+  bool insert(ChunkRange range);
+  // The range is out of the set afterwards, always. False: a hole needs a page or a second run,
+  // there is none left, and chunks around the range were forgotten as well.
+  bool erase(ChunkRange range);
   void clear();
 
-  bool empty() const;
-  std::uint64_t count() const;  // O(1)
+  bool empty() const { return count_ == 0; }
+  std::uint64_t count() const { return count_; }
   bool contains(ChunkIndex chunk) const;
   bool contains(ChunkRange range) const;    // all of it; true for an empty range
   bool intersects(ChunkRange range) const;  // any of it
@@ -48,13 +60,26 @@ class BinSet {
   // The first run at or after `from`, cut at its front to begin at or after `from`; empty: none.
   ChunkRange next_run(ChunkIndex from) const;
 
-  // Pages in use, and octets with all overhead.
-  std::size_t page_count() const;
-  std::size_t memory() const;
+  // Pages in use (runs of full pages take none), and octets with all overhead.
+  std::size_t page_count() const { return segments_.page_count(); }
+  std::size_t memory() const { return sizeof(*this) + segments_.memory(); }
 
-  friend bool operator==(const BinSet& a, const BinSet& b);  // the same chunks
+  friend bool operator==(const BinSet& a, const BinSet& b);  // the same chunks, whatever the bounds
 
   void check_invariants() const;  // asserts; for tests and checking builds
+
+ private:
+  bool may_add_segments(std::size_t added) const;
+  bool insert_pages(PageIndex begin, PageIndex end);
+  bool insert_in_page(PageIndex page, unsigned begin, unsigned end);
+  bool erase_pages(PageIndex begin, PageIndex end);
+  bool erase_in_page(PageIndex page, unsigned begin, unsigned end);
+  bool erase_in_run(SegmentList::Position at, PageIndex page, unsigned begin, unsigned end);
+  ChunkIndex run_begin(ChunkIndex chunk) const;
+
+  SegmentList segments_;
+  std::uint64_t count_ = 0;
+  std::size_t max_pages_;
 };
 
 // The first run within `window` of chunks that are in `have`, and in none of `lack_a` and `lack_b`;

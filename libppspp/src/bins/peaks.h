@@ -1,4 +1,4 @@
-// Peaks and uncles: which nodes of the tree a content of n chunks has (RFC 7574, 5.3 and 5.6.1).
+// Peaks: the nodes that cover exactly the chunks of a content of n chunks (RFC 7574, 5.6.1).
 #pragma once
 
 #include <array>
@@ -26,7 +26,7 @@ class BinList {
   std::size_t size_ = 0;
 };
 
-// The peaks of a content of this many chunks: one for each one-bit, from the left (5.6.1).
+// The peaks of a content of at most 2^63 chunks: one for each one-bit, from the left (5.6.1).
 BinList peaks(std::uint64_t chunk_count);
 
 // The peak that covers `chunk`. chunk < chunk_count.
