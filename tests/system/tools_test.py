@@ -7,6 +7,7 @@ import unittest
 
 import harness
 import merkle
+import raw_peer
 import wire
 
 
@@ -196,6 +197,36 @@ class Codec(unittest.TestCase):
         tree = merkle.Tree(bytes(7162), 1024)
         self.assertEqual([wire.to_bin(p) for p in tree.peaks()], [3, 9, 12])
         self.assertEqual([wire.to_bin(u) for u in tree.uncles(0)], [11, 5, 2])
+
+
+class ScriptedPeers(harness.TestCase):
+    """The scripted seeder serves the scripted leecher, which believes only what is proved."""
+
+    def fetch(self, seeder_type, size, form=wire.Format()):
+        content = self.random.randbytes(size)
+        tree = merkle.Tree(content, form.chunk_size, form.hash)
+        seeder = seeder_type(tree, form)
+        seeder.start()
+        peer = raw_peer.RawPeer(form, tree.root, seeder.address)
+        self.closers += [seeder.stop, peer.close]
+        peer.open()
+        for peak in tree.peaks():
+            peer.send(wire.Request(peak))
+        verifier = raw_peer.Verifier(tree)
+        for messages in peer.data(range(tree.count)):
+            verifier.accept(messages)
+        self.assertIsNone(seeder.failure)
+        return content, b"".join(verifier.chunks[i] for i in sorted(verifier.chunks))
+
+    def test_every_addressing_and_several_sizes(self):
+        for addressing in wire.ADDRESSING:
+            for size in (1, 1024, 1025, 7162, 8192):
+                with self.subTest(addressing=addressing, size=size):
+                    form = wire.Format(addressing, 1024, "sha1")
+                    self.assertEqual(*self.fetch(raw_peer.FakeSeeder, size, form))
+
+    def test_a_liar_is_not_believed(self):
+        self.assertEqual(self.fetch(raw_peer.LyingSeeder, 7162)[1], b"")
 
 
 if __name__ == "__main__":
