@@ -24,7 +24,7 @@ MAY_INCLUDE = {
     "discovery": "base crypto wire metadata",
     "swarm": "base bins wire channel integrity storage discovery metadata",
     "endpoint": "base congestion wire channel swarm metadata storage",
-    "files": "base bins storage integrity crypto",
+    "files": "base bins metadata storage integrity crypto",
     "net": "base bins crypto metadata integrity storage discovery endpoint files",
     "control": "base metadata",
 }
