@@ -8,11 +8,14 @@
 // Used from one thread, the one that drives the Endpoint, but for what says otherwise.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "bins/bin_set.h"
@@ -47,7 +50,8 @@ class FileChunkStore final : public ChunkStore {
 
   // Opens or creates NAME and NAME.ppspp, and finds out what is there already. Blocks while an
   // interrupted download is checked (options.check.progress). Errors: Errc::exists (the file is not
-  // this download's, or another process is at it), content that contradicts the metadata, the system.
+  // this download's, or another process is at it), content that contradicts the metadata, the
+  // system.
   static Result<OpenedDownload> open_download(const std::filesystem::path& path,
                                               const SwarmMetadata& metadata,
                                               const DownloadOptions& options);
@@ -76,8 +80,8 @@ class FileChunkStore final : public ChunkStore {
   const std::filesystem::path& path() const { return path_; }
   std::uint64_t length() const { return length_; }  // 0: not known
 
-  // Brings what was written to the disk, so that complete() or close_clean() need not wait long. May
-  // be called from another thread while the store is in use.
+  // Brings what was written to the disk, so that complete() or close_clean() need not wait long.
+  // May be called from another thread while the store is in use.
   Result<void> sync() const;
 
   // Every chunk is there and verified: brings it to the disk and removes NAME.ppspp; the store goes
@@ -96,32 +100,51 @@ class FileChunkStore final : public ChunkStore {
   const BinSet& have() const { return have_; }
 
  private:
-  FileChunkStore(std::filesystem::path path, FileHandle file, StoreReady ready);
+  friend class DownloadOpener;  // open_download.cc
 
+  enum class Mode {
+    seeding,      // nobody may touch the file: any change of its identity makes it suspect
+    downloading,  // only we may write to it
+    temporary,
+  };
+  enum class ReadOutcome { done, would_block, unsupported, short_read, error };
+
+  FileChunkStore(Mode mode, std::filesystem::path path, FileHandle file, StoreReady ready);
+
+  ReadOutcome read_pieces(std::uint64_t offset, std::span<const std::span<std::byte>> pieces,
+                          int flags);
+  bool wait_for_pages(std::uint64_t offset, std::uint64_t size);
+  StoreStatus fail_read(ReadOutcome outcome);
+  bool write_pieces(std::uint64_t offset, std::span<const std::span<const std::byte>> pieces);
+  StoreStatus fail_write(int error_number);
   StoreStatus fail_with(Error error);
-  StoreStatus fail_read(int error_number);
-  StoreStatus read_short(std::uint64_t offset, std::uint64_t size);
-  StoreStatus await_pages(std::uint64_t offset, std::uint64_t size);
-  bool is_as_expected(const FileIdentity& now) const;
-  bool note_touched();  // false: the file cannot even be looked at
-  Result<void> verify_everything(const HashOptions& check);
+  bool begin_changing();
+  void note_written(std::uint64_t offset, std::uint64_t size);
+  void look_at_file();
+  void expect_file_as_it_is();
+  Result<std::span<std::byte>> make_tree_memory(std::size_t size);
+  ResumeRecord record() const;
+  static ResumeRecord::DataFile data_file_of(const FileIdentity& identity);
+  Result<void> verify_everything(const HashOptions& check) const;
+  Result<void> remove_files();
 
+  Mode mode_;
   std::filesystem::path path_;
   FileHandle file_;
-  FileIdentity expected_;         // after our own last access
-  bool writable_ = false;         // ctime then means little: only size and mtime are compared
-  bool suspect_ = false;
-  BinSet have_;                   // of a download
-  bool created_ = false;          // NAME is new and nothing is in it
-  bool temporary_ = false;
-  bool no_wait_works_ = true;     // RWF_NOWAIT
+  StoreReady ready_;
+  FileIdentity expected_;      // after our own last access
+  bool suspect_ = false;       // it was not as expected
+  bool created_ = false;       // NAME is new
+  bool written_ = false;       // something is verified: length and tree are settled
+  bool no_wait_works_ = true;  // RWF_NOWAIT
   std::uint64_t length_ = 0;
-  std::uint64_t last_prefetch_[16] = {};  // blocks, plus one, by their number modulo 16
+  std::array<std::uint64_t, 16> prefetched_ = {};  // blocks plus one, by block modulo 16
   std::optional<Error> error_;
-  std::optional<SwarmMetadata> metadata_;  // of a download
-  TreeFile tree_;                          // unless it is in the state file
-  std::unique_ptr<StateFile> state_;       // of a download that is not complete
-  std::unique_ptr<PageLoader> loader_;
+  SwarmMetadata metadata_;              // of a download
+  BinSet have_;                         // of a download
+  TreeFile tree_;                       // unless it is in the state file
+  std::unique_ptr<StateFile> state_;    // of a download, also when it is complete
+  std::unique_ptr<PageLoader> loader_;  // last: its thread reads file_ and calls ready_
 };
 
 // What the driver tells the Endpoint (SwarmContent) when it joins.

@@ -1,5 +1,5 @@
-// Hashes files on all cores: the hash tree of what is to be seeded, and the check of a file that may
-// already be the content of a swarm.
+// Hashes files on all cores: the hash tree of what is to be seeded, and the check of a file that
+// may already be the content of a swarm.
 //
 // Memory does not grow with the file: the tree lives in a TreeFile, each thread has one buffer.
 #pragma once
@@ -29,8 +29,8 @@ struct HashOptions {
   const std::atomic<bool>* cancel = nullptr;
 };
 
-// A file as it was while it was hashed. `file` stays open, so that what is seeded is what was hashed
-// even if another file takes its name.
+// A file as it was while it was hashed. `file` stays open, so that what is seeded is what was
+// hashed even if another file takes its name.
 struct HashedFile {
   std::filesystem::path path;
   FileHandle file;

@@ -53,8 +53,8 @@ class StateFile {
 
  private:
   StateFile() = default;
-  void read_records();
-  bool is_blank() const;
+  bool read_records();
+  Result<std::span<std::byte>> map_tree(std::size_t size);
 
   std::filesystem::path path_;
   FileHandle file_;

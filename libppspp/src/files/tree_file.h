@@ -21,15 +21,15 @@ class MappedRegion {
   MappedRegion(MappedRegion&& other) noexcept;
   MappedRegion& operator=(MappedRegion&& other) noexcept;
 
-  // Allocates the blocks of [offset, offset + size) and maps them. `offset` is a multiple of the page
-  // size; `size` is not 0. `path` is for messages.
+  // Allocates the blocks of [offset, offset + size) and maps them. `offset` is a multiple of the
+  // page size; `size` is not 0. `path` is for messages.
   static Result<MappedRegion> allocate(const FileHandle& file, std::uint64_t offset,
                                        std::size_t size, const std::filesystem::path& path);
 
   std::span<std::byte> memory() const { return memory_; }
   void unmap();
-  bool sync() const;            // to the disk; false with errno
-  void release_pages() const;   // out of our resident memory; the content stays in the file
+  bool sync() const;           // to the disk; false with errno
+  void release_pages() const;  // out of our resident memory; the content stays in the file
 
  private:
   std::span<std::byte> memory_;

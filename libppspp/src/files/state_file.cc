@@ -1,0 +1,138 @@
+#include "files/state_file.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+#include <vector>
+
+namespace ppspp {
+namespace {
+
+// An open file that has this name, ours alone; `created` tells whether it is new.
+Result<FileHandle> open_or_create(const std::filesystem::path& path, bool& created) {
+  for (;;) {
+    auto file = open_regular(path, O_RDWR | O_CREAT | O_EXCL);
+    created = file.has_value();
+    if (created || file.error().code != Errc::exists) return file;
+    file = open_regular(path, O_RDWR | O_NOFOLLOW);
+    if (file || file.error().code != Errc::not_found) return file;
+  }
+}
+
+// False when the file lost its name between open() and flock(): whoever had it is through.
+bool has_name(const FileHandle& file, const std::filesystem::path& path) {
+  struct stat open_file;
+  struct stat named;
+  return fstat(file.fd(), &open_file) == 0 && stat(path.c_str(), &named) == 0 &&
+         open_file.st_ino == named.st_ino && open_file.st_dev == named.st_dev;
+}
+
+Result<FileHandle> open_locked(const std::filesystem::path& path, bool& created) {
+  for (;;) {
+    auto file = open_or_create(path, created);
+    if (!file) return file;
+    // A file system without locks (ENOLCK, EOPNOTSUPP) must do without.
+    if (flock(file->fd(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+      return fail(Errc::exists,
+                  fmt::format("another process is at this download: it holds {}", path.string()));
+    }
+    if (has_name(*file, path)) return file;
+  }
+}
+
+}  // namespace
+
+std::filesystem::path StateFile::path_for(const std::filesystem::path& output) {
+  std::filesystem::path path = output;
+  path += ".ppspp";
+  return path;
+}
+
+Result<std::unique_ptr<StateFile>> StateFile::open(const std::filesystem::path& output,
+                                                   bool force) {
+  std::unique_ptr<StateFile> state(new StateFile);
+  state->path_ = path_for(output);
+  auto file = open_locked(state->path_, state->created_);
+  if (!file) return Unexpected{file.error()};
+  state->file_ = std::move(*file);
+  if (state->read_records() || force) return state;
+  return fail(Errc::exists,
+              fmt::format("{} is damaged, or no state of a download: remove it to start again",
+                          state->path_.string()));
+}
+
+// False: there is something in the slots, but no record.
+bool StateFile::read_records() {
+  std::vector<std::byte> slots(kTreeOffset);
+  const std::ptrdiff_t size = read_fully(file_.fd(), slots, 0);
+  if (size < 0) return false;
+  for (const std::uint64_t offset : {std::uint64_t{0}, kSlotSize}) {
+    auto found = ResumeRecord::parse(std::span(slots).subspan(offset, kSlotSize));
+    if (!found || (record_ && record_->generation > found->generation)) continue;
+    record_ = std::move(found);
+  }
+  const auto is_zero = [](std::byte octet) { return octet == std::byte{0}; };
+  return record_ || std::ranges::all_of(slots, is_zero);
+}
+
+Result<void> StateFile::save(ResumeRecord record) {
+  record.generation = record_ ? record_->generation + 1 : 0;
+  std::vector<std::byte> octets = record.encode();
+  if (octets.size() > kSlotSize) {
+    record.clean = false;
+    record.data_file = {};
+    record.verified.clear();
+    octets = record.encode();
+  }
+  const std::uint64_t offset = record.generation % 2 * kSlotSize;
+  if (!write_fully(file_.fd(), octets, offset) || fdatasync(file_.fd()) != 0) {
+    return Unexpected{system_error(errno, "cannot write", path_)};
+  }
+  record_ = std::move(record);
+  return {};
+}
+
+Result<std::span<std::byte>> StateFile::keep_tree(std::size_t size) {
+  const auto identity = identify(file_, path_);
+  if (!identity) return Unexpected{identity.error()};
+  if (identity->size != kTreeOffset + size) return std::span<std::byte>{};
+  return map_tree(size);
+}
+
+Result<std::span<std::byte>> StateFile::new_tree(std::size_t size) {
+  tree_.unmap();  // before its pages go
+  if (ftruncate(file_.fd(), kTreeOffset) != 0) {
+    return Unexpected{system_error(errno, "cannot write", path_)};
+  }
+  auto memory = map_tree(size);
+  // What could be had of the room is of no use.
+  if (!memory && ftruncate(file_.fd(), kTreeOffset) != 0) return memory;
+  return memory;
+}
+
+Result<std::span<std::byte>> StateFile::map_tree(std::size_t size) {
+  auto region = MappedRegion::allocate(file_, kTreeOffset, size, path_);
+  if (!region) return Unexpected{region.error()};
+  tree_ = std::move(*region);
+  return tree_.memory();
+}
+
+Result<void> StateFile::sync_tree() const {
+  if (!tree_.sync()) return Unexpected{system_error(errno, "cannot write", path_)};
+  return {};
+}
+
+Result<void> StateFile::remove() {
+  if (unlink(path_.c_str()) != 0 && errno != ENOENT) {
+    return Unexpected{system_error(errno, "cannot remove", path_)};
+  }
+  return {};
+}
+
+}  // namespace ppspp
