@@ -37,14 +37,15 @@ double rate_of(Work work) {
 }
 
 void print(std::string_view how, std::size_t message, double rate) {
-  fmt::print("{{\"what\":\"SHA-256, {}\",\"message\":{},\"mb_per_s\":{:.1f}}}\n", how, message, rate);
+  fmt::print("{{\"what\":\"SHA-256, {}\",\"message\":{},\"mb_per_s\":{:.1f}}}\n", how, message,
+             rate);
 }
 
 double openssl_rate(std::span<const std::byte> data, std::size_t message) {
   const std::unique_ptr<EVP_MD, decltype(&EVP_MD_free)> sha256(
       EVP_MD_fetch(nullptr, "SHA256", nullptr), EVP_MD_free);
   const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(),
-                                                                      EVP_MD_CTX_free);
+                                                                        EVP_MD_CTX_free);
   std::vector<unsigned char> digest(kDigest);
   return rate_of([&] {
     for (std::size_t at = 0; at < data.size(); at += message) {

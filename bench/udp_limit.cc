@@ -24,8 +24,8 @@
 
 namespace {
 
-constexpr std::size_t kHeaders = 50;               // channel, DATA header, some INTEGRITY
-constexpr std::size_t kMaxPayload = 65'507;        // of one datagram or train
+constexpr std::size_t kHeaders = 50;                   // channel, DATA header, some INTEGRITY
+constexpr std::size_t kMaxPayload = 65'507;            // of one datagram or train
 constexpr std::size_t kWindow = std::size_t{1} << 20;  // octets under way; fits the receive buffer
 constexpr int kBufferSize = 4 << 20;
 constexpr unsigned kBatch = 32;  // datagrams or trains per call
