@@ -45,7 +45,8 @@ class DatagramReader {
 
   std::optional<Message> next();
   std::optional<DecodeError> error() const { return error_; }
-  bool empty() const { return in_.at_end(); }  // nothing is left to read
+  bool empty() const { return in_.at_end(); }                // nothing is left to read
+  std::size_t remaining() const { return in_.remaining(); }  // octets
 
  private:
   struct AfterHandshake {};
