@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <set>
 #include <vector>
 
 #include "integrity/reference.h"
@@ -74,6 +75,19 @@ TEST_SUITE("integrity/content_verifier") {
       // What was kept is the whole true tree.
       CHECK(receiver.memory().copy() == reference.memory());
       CHECK(receiver.memory().guards_intact());
+    }
+  }
+
+  TEST_CASE("what a chunk proved is kept: its path and the siblings, no more (5.3 #102)") {
+    const Reference reference(test::counting_content(8192), 1024, HashFunction::sha256);
+    Receiver receiver(reference);
+    std::vector<ClaimedHash> hashes = receiver.needed(0);
+    hashes.push_back(reference.claim(Bin{9}));  // true, but not on the path
+    REQUIRE(receiver.accept(0, hashes) == Verdict::verified);
+    const std::set<std::uint64_t> kept = {7, 3, 11, 1, 5, 0, 2};
+    for (std::uint64_t number = 0; number < 15; ++number) {
+      CAPTURE(number);
+      CHECK(receiver.verifier().tree().is_known(Bin{number}) == kept.contains(number));
     }
   }
 

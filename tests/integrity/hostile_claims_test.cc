@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "bins/peaks.h"
 #include "integrity/content_verifier.h"
 #include "integrity/reference.h"
 #include "support/seed.h"
@@ -88,7 +89,17 @@ TEST_SUITE("integrity/check_peaks") {
     CHECK(!verifier.check_peaks(std::vector{ClaimedHash{Bin::node(40, 0), root}}));
   }
 
-  TEST_CASE("two trees of one root: the second peak of six chunks cannot be halved") {
+  TEST_CASE("a long row of leaves is no list of peaks, and does no harm") {
+    const Reference reference(test::counting_content(100 * 512), 512, HashFunction::sha256);
+    ContentVerifier verifier(reference.metadata(false));
+    std::vector<ClaimedHash> claims;
+    for (ChunkIndex chunk = 0; chunk < 100; ++chunk) {
+      claims.push_back(reference.claim(Bin::leaf(chunk)));
+    }
+    CHECK(!verifier.check_peaks(claims));
+  }
+
+  TEST_CASE("the second peak of six chunks cannot be halved") {
     const Reference reference(test::counting_content(6 * 1024), 1024, HashFunction::sha256);
     ContentVerifier verifier(reference.metadata(false));
     CHECK(verifier.check_peaks(std::vector{reference.claim(Bin{3}), reference.claim(Bin{9})}) == 6);
@@ -156,6 +167,47 @@ TEST_SUITE("integrity/hostile claims") {
       verifier.start(1, memory.span());
       CHECK((verifier.verify(0, reference.chunk(0), {}) == Verdict::verified) == with_length);
     }
+  }
+
+  TEST_CASE("half empty nodes pass as peaks of more chunks, never of fewer") {
+    for (std::uint64_t count = 17; count <= 32; ++count) {
+      CAPTURE(count);
+      const Reference reference(test::counting_content(count * 512), 512, HashFunction::sha1);
+      ContentVerifier verifier(reference.metadata(false));
+      for (std::uint64_t claimed = 17; claimed < count; ++claimed) {
+        std::vector<ClaimedHash> claims;
+        for (const Bin peak : peaks(claimed)) claims.push_back(reference.claim(peak));
+        REQUIRE(!verifier.check_peaks(claims));
+      }
+    }
+    const Reference five(test::counting_content(5 * 512), 512, HashFunction::sha1);
+    ContentVerifier verifier(five.metadata(false));
+    CHECK(verifier.check_peaks(std::vector{five.claim(Bin{3}), five.claim(Bin{9})}) == 6);
+  }
+
+  TEST_CASE("what disproves five chunks claimed as six is that the sixth cannot be had") {
+    Rng rng(test::seed());
+    const Reference five(test::counting_content(5 * 512), 512, HashFunction::sha1);
+    ContentVerifier verifier(five.metadata(false));
+    GuardedMemory memory(6, HashFunction::sha1);
+    verifier.start(6, memory.span(), std::vector{five.claim(Bin{3}), five.claim(Bin{9})});
+    const std::vector<ClaimedHash> uncles = {five.claim(Bin{5}), five.claim(Bin{2}),
+                                             five.claim(Bin{8}), five.claim(Bin{10})};
+    CHECK(verifier.verify(0, five.chunk(0), uncles) == Verdict::verified);
+    CHECK(verifier.verify(4, five.chunk(4), uncles) == Verdict::wrong);
+    CHECK(verifier.verify(5, test::random_content(512, rng), uncles) == Verdict::wrong);
+    CHECK(verifier.verify(5, five.chunk(4), uncles) == Verdict::wrong);
+  }
+
+  TEST_CASE("a chunk beyond the end has no place in the tree") {
+    const Reference reference(test::counting_content(7162), 1024, HashFunction::sha256);
+    ContentVerifier verifier(reference.metadata(false));
+    GuardedMemory memory(7, HashFunction::sha256);
+    verifier.start(7, memory.span(), reference.peak_claims());
+    for (const ChunkIndex chunk : {ChunkIndex{7}, ChunkIndex{8}, kMaxChunks - 1, ~ChunkIndex{0}}) {
+      CHECK(verifier.verify(chunk, reference.chunk(0), {}) == Verdict::wrong);
+    }
+    CHECK(memory.guards_intact());
   }
 
   TEST_CASE("an empty hash is no sibling, also where it makes the root (5.6.1 #119)") {

@@ -170,6 +170,23 @@ TEST_SUITE("integrity/merkle_tree check") {
     }
   }
 
+  TEST_CASE("a child whose sibling is unknown is forgotten, even if the empty hash fits") {
+    Hasher hasher(HashFunction::sha256);
+    const Digest child = hasher.hash(test::counting_content(512));
+    const Digest empty = Digest::zero(32);
+    for (const bool left : {true, false}) {
+      GuardedMemory memory(2, HashFunction::sha256);
+      MerkleTree tree(2, HashFunction::sha256, memory.span());
+      const Digest parent = left ? hasher.hash_pair(child, empty) : hasher.hash_pair(empty, child);
+      tree.set(Bin{1}, parent.octets());
+      tree.set(left ? Bin{0} : Bin{2}, child.octets());
+      CHECK(tree.check(parent.octets()));
+      CHECK(tree.is_known(Bin{1}));
+      CHECK(!tree.is_known(Bin{0}));
+      CHECK(!tree.is_known(Bin{2}));
+    }
+  }
+
   TEST_CASE("with a wrong root, or a peak gone, everything is forgotten") {
     const Reference reference(test::counting_content(7162), 1024, HashFunction::sha256);
     for (const bool wrong_root : {true, false}) {

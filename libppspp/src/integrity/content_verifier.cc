@@ -54,7 +54,7 @@ std::optional<std::uint64_t> ContentVerifier::check_peaks(std::span<const Claime
   std::array<Bin, 64> bins;
   std::array<Digest, 64> digests;
   for (std::size_t i = 0; i < claims.size(); ++i) {
-    if (claims[i].hash.size() != hasher_.size() || is_zero(claims[i].hash)) return std::nullopt;
+    if (claims[i].hash.size() != hasher_.size()) return std::nullopt;
     bins.at(i) = claims[i].bin;
     digests.at(i) = Digest(claims[i].hash);
   }

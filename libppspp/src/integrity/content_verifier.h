@@ -43,9 +43,15 @@ class ContentVerifier {
   // stand at the front of `hashes`; the uncles of a chunk may follow. Nothing if they do not make
   // the root hash, or contradict the content's length where that is known. Keeps nothing.
   //
-  // It is only a claim: the root hash itself makes a peak of every power of two, so a peer can pass
-  // with a number of chunks of its own making. What disproves the claim is a chunk of full size,
-  // which nobody can forge: until one has been verified under it, the claim is the peer's alone.
+  // It is only a claim, and the claiming peer's alone until two chunks have been verified under it:
+  // - any chunk of full size, for the height: the root hash itself passes as the peak of every
+  // power
+  //   of two, and two hashes in a row as a chunk, but not as one of full size (verify() refuses
+  //   them as the only chunk);
+  // - the last chunk, for the count: the parent of a chunk and an empty leaf passes as a peak, so
+  //   five chunks can be claimed as six, but nobody has the sixth.
+  // Too small a count never passes at the true height: of two claims with trees of one height the
+  // smaller is nearer the truth.
   std::optional<std::uint64_t> check_peaks(std::span<const ClaimedHash> hashes);
 
   // Begins the tree, or replaces it after a disproved claim. `memory` holds zeros, or what an
