@@ -284,10 +284,11 @@ def attempt(name, run):
 
 def compare(bench, options):
     """All candidates in turn, and that several times, so that a slow minute hits them all."""
-    write_content(bench.file, options.size)
     candidates = [c for c in bench.candidates() if not options.only or c[1] in options.only]
     runs, reasons = {c[0]: [] for c in candidates}, {}
-    for number in range(options.runs):
+    if candidates:
+        write_content(bench.file, options.size)
+    for number in range(options.runs if candidates else 0):
         say(f"run {number + 1} of {options.runs}")
         for name, _, transfer in candidates:
             result, reason = attempt(name, transfer)
@@ -317,6 +318,8 @@ def cell(row, key, form, scale=1.0):
 
 
 def print_transfers(result):
+    if not result["transfers"]:
+        return
     print(f"\nOne transfer of {result['size'] / GIB:g} GiB over loopback, both ends on this machine")
     print("(MB/s: 10^6 bytes of content; s/GiB: CPU seconds, user and system, per 2^30 bytes;\n"
           " MiB: peak resident memory, and in brackets the part that is not pages of files)\n")
@@ -339,7 +342,8 @@ def print_transfers(result):
 def print_limits(result):
     if not result["limits"]:
         return
-    print(f"\n{'The limits of this machine':39}{'message':>8}{'MB/s':>7}{'source':>8}{'receiver':>9}")
+    print("\nThe limits of this machine (hashing: per second of one core; UDP: two processes, s/GiB)\n")
+    print(f"{'':39}{'message':>8}{'MB/s':>7}{'source':>8}{'receiver':>9}")
     for row in result["limits"]:
         print(f"{row['what']:39}{row['message']:8}{row['mb_per_s']:7.0f}"
               f"{cell(row, 'source_s_per_gib', '.2f'):>8}{cell(row, 'receiver_s_per_gib', '.2f'):>9}")
