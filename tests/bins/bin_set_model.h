@@ -1,4 +1,4 @@
-// The plain set that BinSet is compared with: one bit per chunk of a small universe that lies
+// The plain set that BinSet is compared with: one octet per chunk of a small universe that lies
 // anywhere below 2^63. Slow and obvious.
 #pragma once
 
@@ -14,20 +14,20 @@ namespace ppspp::test {
 
 class BinSetModel {
  public:
-  BinSetModel(ChunkIndex base, std::size_t size) : base_(base), bits_(size) {}
+  BinSetModel(ChunkIndex base, std::size_t size) : base_(base), chunks_(size) {}
 
   ChunkIndex base() const { return base_; }
-  ChunkIndex end() const { return base_ + bits_.size(); }
+  ChunkIndex end() const { return base_ + chunks_.size(); }
 
-  void insert(ChunkRange range) { assign(range, true); }
-  void erase(ChunkRange range) { assign(range, false); }
-  void clear() { bits_.assign(bits_.size(), false); }
+  void insert(ChunkRange range) { assign(range, 1); }
+  void erase(ChunkRange range) { assign(range, 0); }
+  void clear() { chunks_.assign(chunks_.size(), 0); }
 
   bool contains(ChunkIndex chunk) const {
-    return base_ <= chunk && chunk < end() && bits_[static_cast<std::size_t>(chunk - base_)];
+    return base_ <= chunk && chunk < end() && chunks_[static_cast<std::size_t>(chunk - base_)] != 0;
   }
   std::uint64_t count() const {
-    return static_cast<std::uint64_t>(std::count(bits_.begin(), bits_.end(), true));
+    return static_cast<std::uint64_t>(std::count(chunks_.begin(), chunks_.end(), 1));
   }
   std::uint64_t word(std::uint64_t index) const {
     std::uint64_t word = 0;
@@ -43,15 +43,10 @@ class BinSetModel {
     return !range.empty() && next_in(range.begin).value_or(kMaxChunks) < range.end;
   }
   std::optional<ChunkIndex> next_in(ChunkIndex from) const {
-    for (ChunkIndex chunk = std::max(from, base_); chunk < end(); ++chunk) {
-      if (contains(chunk)) return chunk;
-    }
-    return std::nullopt;
+    const ChunkIndex found = find(std::max(from, base_), 1);
+    return found < end() ? std::optional(found) : std::nullopt;
   }
-  ChunkIndex next_out(ChunkIndex from) const {
-    while (contains(from)) ++from;
-    return from;
-  }
+  ChunkIndex next_out(ChunkIndex from) const { return contains(from) ? find(from, 0) : from; }
   ChunkRange run_around(ChunkIndex chunk) const {
     if (!contains(chunk)) return {};
     ChunkIndex begin = chunk;
@@ -89,15 +84,24 @@ class BinSetModel {
   }
 
  private:
-  void assign(ChunkRange range, bool value) {
-    for (ChunkIndex chunk = std::max(range.begin, base_); chunk < std::min(range.end, end());
-         ++chunk) {
-      bits_[static_cast<std::size_t>(chunk - base_)] = value;
-    }
+  void assign(ChunkRange range, std::uint8_t value) {
+    range = intersection(range, {base_, end()});
+    if (!range.empty()) std::fill(at(range.begin), at(range.end), value);
+  }
+  std::vector<std::uint8_t>::iterator at(ChunkIndex chunk) {
+    return chunks_.begin() + static_cast<std::ptrdiff_t>(chunk - base_);
+  }
+  // The first chunk at or after `from`, which is not before the universe, with this value; or
+  // end().
+  ChunkIndex find(ChunkIndex from, std::uint8_t value) const {
+    if (from >= end()) return end();
+    const auto first = chunks_.begin() + static_cast<std::ptrdiff_t>(from - base_);
+    return base_ +
+           static_cast<ChunkIndex>(std::find(first, chunks_.end(), value) - chunks_.begin());
   }
 
   ChunkIndex base_;
-  std::vector<bool> bits_;
+  std::vector<std::uint8_t> chunks_;
 };
 
 inline ChunkRange first_run_in_but_not_in(const BinSetModel& have, const BinSetModel& lack_a,

@@ -82,6 +82,7 @@ void SegmentList::swap(SegmentList& other) noexcept {
   std::swap(size_, other.size_);
   std::swap(page_count_, other.page_count_);
   std::swap(found_, other.found_);
+  std::swap(found_before_, other.found_before_);
 }
 
 std::size_t SegmentList::memory() const {
@@ -111,6 +112,7 @@ SegmentList::Position SegmentList::search(PageIndex page) const {
     at = {blocks - 1, index_in(blocks_[blocks - 1], page)};
     if (at.index == blocks_[blocks - 1].segments.size()) at = {blocks, 0};
   }
+  found_before_ = found_;
   found_.from = at == begin() ? 0 : (*this)[previous(at)].end;
   found_.until = at == end() ? std::numeric_limits<PageIndex>::max() : (*this)[at].end;
   found_.at = at;
@@ -129,6 +131,7 @@ std::size_t SegmentList::index_in(const Block& block, PageIndex page) {
 
 void SegmentList::splice(Position from, Position to, std::span<Segment> with) {
   found_ = {};
+  found_before_ = {};
   std::size_t used = 0;
   for (; used < with.size() && from != to; ++used) {
     assign(from, std::move(with[used]));

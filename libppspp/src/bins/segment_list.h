@@ -57,10 +57,12 @@ class SegmentList {
   const Segment& operator[](Position at) const { return blocks_[at.block].segments[at.index]; }
   ChunkPage& page(Position at) { return *blocks_[at.block].segments[at.index].page; }
 
-  // The first segment that ends after `page`, or end(). Remembers its answer: queries that stay in
-  // one segment or gap cost two comparisons.
+  // The first segment that ends after `page`, or end(). Remembers its last two answers: queries
+  // that stay in one segment or gap, or alternate between the begin and the end of a download, cost
+  // a few comparisons. Because of this memory a list is not for several threads at once.
   Position find(PageIndex page) const {
     if (found_.from <= page && page < found_.until) return found_.at;
+    if (found_before_.from <= page && page < found_before_.until) return found_before_.at;
     return search(page);
   }
 
@@ -97,6 +99,7 @@ class SegmentList {
   std::size_t size_ = 0;
   std::size_t page_count_ = 0;
   mutable Found found_;
+  mutable Found found_before_;
 };
 
 }  // namespace ppspp
