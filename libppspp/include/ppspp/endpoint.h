@@ -27,7 +27,7 @@ namespace ppspp {
 
 struct EndpointOptions {
   std::size_t max_channels = 200;             // established, over all swarms
-  std::size_t max_half_open = 256;            // first datagrams answered and not yet confirmed
+  std::size_t max_half_open = 4'096;          // first datagrams answered and not yet confirmed
   std::size_t max_half_open_per_address = 16; // of one IP address
   std::optional<std::uint64_t> upload_limit;    // octets per second, of whole datagrams
   std::optional<std::uint64_t> download_limit;  // octets per second, of content asked for
@@ -79,6 +79,7 @@ struct SwarmStatus {
   std::uint64_t chunks_unverifiable = 0;  // dropped for want of a hash (5.3)
   std::uint64_t chunks_duplicate = 0;
   std::uint64_t chunks_retransmitted = 0;  // sent again after a presumed loss
+  std::uint64_t chunks_rotten = 0;      // on disk no longer what was verified: not sent
   std::size_t channels = 0;            // established
   std::size_t peers_seen = 0;          // that ever completed a handshake here
   bool complete = false;

@@ -1,0 +1,231 @@
+#include "channel/channel.h"
+
+#include <algorithm>
+
+#include "base/assert.h"
+#include "base/log.h"
+#include "base/overloaded.h"
+
+namespace ppspp {
+namespace {
+
+// Of a peer's availability map, so that what it announces cannot fill our memory.
+constexpr std::size_t kMaxPeerPages = 2'048;
+
+constexpr Microseconds kDeadAfter = std::chrono::minutes(3);       // 3.12
+constexpr int kDeadAfterDatagrams = 3;                             // 3.12
+constexpr Microseconds kForgottenAfter = std::chrono::seconds(3);
+
+}  // namespace
+
+Channel::Channel(ChannelId local, const TransportAddress& peer, const ChannelOptions& options,
+                 Now now)
+    : local_(local),
+      peer_(peer),
+      options_(options),
+      state_(Initiating{.resend_at = now.monotonic, .began_at = now.monotonic}),
+      initiated_(true),
+      peer_has_(kMaxPeerPages),
+      last_received_at_(now.monotonic),
+      last_sent_at_(now.monotonic),
+      last_fill_at_(now.monotonic),
+      last_data_at_(now.monotonic),
+      retry_at_(now.monotonic),
+      received_(now.monotonic),
+      last_ack_at_(now.monotonic),
+      ledbat_(options.ledbat, options.base_datagram_size, now.monotonic),
+      rtt_(options.ledbat),
+      pacer_(0, options.base_datagram_size, now.monotonic),
+      path_(options.base_datagram_size, options.max_datagram_size),
+      last_progress_at_(now.monotonic) {
+  capabilities_.messages = all_messages();
+  update_rate(now);
+}
+
+Channel::Channel(ChannelId local, ChannelId remote, const TransportAddress& peer,
+                 const PeerCapabilities& capabilities, const ChannelOptions& options, Now now)
+    : Channel(local, peer, options, now) {
+  state_ = Established{remote};
+  capabilities_ = capabilities;
+  initiated_ = false;
+}
+
+void Channel::close(std::string_view reason, bool tell_peer) {
+  const auto* established = std::get_if<Established>(&state_);
+  const ChannelId remote = established != nullptr ? established->remote : ChannelId{};
+  if (closed()) return;
+  log(LogLevel::debug, "channel {:08x} to {} closed: {}", local_.value, peer_.to_string(), reason);
+  set_state(Closed{reason, tell_peer && remote.value != 0, remote});
+}
+
+std::size_t Channel::write_closing(std::span<std::byte> buffer) {
+  auto* closed = std::get_if<Closed>(&state_);
+  if (closed == nullptr || !closed->tell_peer) return 0;
+  closed->tell_peer = false;
+  ByteWriter out(buffer);
+  write_channel(out, closed->remote);
+  write_handshake(out, Handshake{ChannelId{}, closing_options()});
+  return out.ok() ? out.size() : 0;
+}
+
+void Channel::handle_datagram(std::span<const std::byte> datagram, ChannelContext& context,
+                              Now now) {
+  DatagramReader reader(datagram, context.format());
+  last_received_at_ = now.monotonic;
+  sent_since_received_ = 0;
+  const std::uint32_t hashes = hashes_used_ = context.next_hash_number();
+  while (const auto message = reader.next()) {
+    if (!handle_message(*message, hashes, context, now)) return;
+  }
+  if (reader.error()) {
+    ++decode_errors_;
+    faults_.add(PeerFault::decode_error);
+    log(LogLevel::debug, "channel {:08x}: {}", local_.value, to_string(*reader.error()));
+  }
+  keep_early_hashes(hashes, context);
+  if (faults_.too_many()) close("too many faults", true);
+}
+
+std::uint32_t Channel::tag() const {
+  const auto* established = std::get_if<Established>(&state_);
+  return established == nullptr ? 0 : local_.value ^ established->remote.value;
+}
+
+void Channel::handle_deadline(ChannelContext& context, Now now) {
+  if (!established()) return;
+  if (now.monotonic >= last_received_at_ + kDeadAfter &&
+      sent_since_received_ >= kDeadAfterDatagrams) {
+    take_back_requests(context);
+    close("silent for too long", false);
+    return;
+  }
+  handle_send_timers(now);
+  const Microseconds patience = rtt_.loss_delay() * 2 + rtt_.variation() * 4 + Microseconds(25'000);
+  for (const ChunkRange range : requests_.take_overdue(patience, now.monotonic)) {
+    unsolicited_credit_ += range.size();
+    context.give_back(*this, range);
+  }
+  if (!requests_.empty() && now.monotonic >= last_data_at_ + stall_timeout()) {
+    ++stalls_;
+    take_back_requests(context);
+    // One small attempt now and then, until something comes.
+    retry_at_ = now.monotonic + std::min<Microseconds>(stall_timeout() * stalls_,
+                                                       std::chrono::seconds(10));
+  }
+}
+
+Microseconds Channel::stall_timeout() const {
+  return std::max<Microseconds>(rtt_.probe_timeout(short_delay(), 0) * 3,
+                                std::chrono::milliseconds(500));
+}
+
+void Channel::take_back_requests(ChannelContext& context) {
+  for (const ChunkRange range : requests_.take_all()) {
+    unsolicited_credit_ += range.size();
+    context.give_back(*this, range);
+    cancels_.add(range);
+  }
+}
+
+TimePoint Channel::deadline(const ChannelContext& context) const {
+  if (closed()) return kNever;
+  if (const auto* initiating = std::get_if<Initiating>(&state_)) return initiating->resend_at;
+  TimePoint first = std::min(ack_deadline(), send_deadline());
+  if (!haves_.empty()) first = std::min(first, have_since_ + short_delay());
+  if (interested_) first = std::min(first, last_sent_at_ + kKeepAliveEvery);
+  if (sent_since_received_ >= kDeadAfterDatagrams) {
+    first = std::min(first, last_received_at_ + kDeadAfter);
+  }
+  if (!requests_.empty()) {
+    const Microseconds patience =
+        rtt_.loss_delay() * 2 + rtt_.variation() * 4 + Microseconds(25'000);
+    first = std::min({first, last_data_at_ + stall_timeout(), requests_.overdue_at(patience)});
+  } else if (retry_at_ > last_fill_at_ && !context.complete()) {
+    first = std::min(first, retry_at_);
+  }
+  return first;
+}
+
+bool Channel::peer_complete(std::uint64_t chunk_count) const {
+  return chunk_count != 0 && peer_has_.contains(ChunkRange{0, chunk_count});
+}
+
+bool Channel::looks_forgotten(Now now) const {
+  return established() && stalls_ > 1 &&
+         now.monotonic - last_received_at_ >= std::max<Microseconds>(kForgottenAfter, rtt_.rto(1));
+}
+
+Microseconds Channel::time_to_finish(std::uint64_t more_bytes, std::uint32_t chunk_size,
+                                     Now now) const {
+  const std::uint64_t bytes = requests_.chunks() * chunk_size + more_bytes;
+  const std::uint64_t rate = std::max<std::uint64_t>(receive_rate(now), 1'000);
+  const std::uint64_t us = bytes / rate > 3'600 ? 3'600'000'000 : bytes * 1'000'000 / rate;
+  return Microseconds(static_cast<Microseconds::rep>(us)) + rtt_.smoothed();
+}
+
+bool Channel::idle(const ChannelContext& context) const {
+  return requests_.empty() && wanted_.empty() && sent_.empty() && acks_.empty() &&
+         haves_.empty() && peer_complete(context.chunk_count()) && context.complete();
+}
+
+void Channel::on_verified(ChunkIndex chunk, std::int64_t one_way_delay_us, std::size_t bytes,
+                          Now now) {
+  received_.add(bytes, now.monotonic);
+  bytes_received_ += bytes;
+  if ((bytes_received_ & 0xf'ffff) < bytes) faults_.forgive();  // every MiB or so
+  note_ack_due(chunk, one_way_delay_us);
+}
+
+void Channel::on_duplicate(ChunkIndex chunk, std::int64_t one_way_delay_us) {
+  note_ack_due(chunk, one_way_delay_us);
+}
+
+void Channel::note_ack_due(ChunkIndex chunk, std::int64_t one_way_delay_us) {
+  acks_.add({chunk, chunk + 1});
+  ack_delay_sample_ = one_way_delay_us;
+}
+
+void Channel::announce(ChunkRange range, Now now) {
+  // The announcement of everything, from the cursor on, will come to it.
+  if (announcing_ && range.begin >= have_cursor_) return;
+  if (have_since_ == kNever) have_since_ = now.monotonic;
+  if (!haves_.add(range)) {
+    // Too many holes to remember: begin the whole announcement again.
+    haves_.clear();
+    announcing_ = true;
+    have_cursor_ = 0;
+  }
+}
+
+void Channel::cancel(ChunkRange range) {
+  if (requests_.remove(range) == 0) return;
+  unsolicited_credit_ += range.size();
+  cancels_.add(range);
+}
+
+void Channel::set_choking(bool choking) {
+  if (choking == choking_) return;
+  choking_ = choking;
+  say_choke_ = choking;
+  say_unchoke_ = !choking;
+  wanted_.clear();  // 3.9 #159: old requests are discarded
+  plan_ = {};
+}
+
+void Channel::forget_early_hashes() {
+  early_hashes_.clear();
+  early_octets_.clear();
+}
+
+void Channel::count_sent_datagram(Now now) {
+  last_sent_at_ = now.monotonic;
+  ++sent_since_received_;
+}
+
+void Channel::check_invariants() const {
+  peer_has_.check_invariants();
+  PPSPP_ASSERT(early_hashes_.size() * kMaxDigestSize <= early_octets_.capacity() ||
+               early_hashes_.empty());
+}
+
+}  // namespace ppspp

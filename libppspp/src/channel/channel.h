@@ -1,0 +1,283 @@
+// One conversation with one peer in one swarm (RFC 7574, sections 3 and 8): handshake, what the peer
+// has, what we have asked of it, what it has asked of us, and the congestion control of what we send.
+//
+// Assumes that its datagrams were matched to it by channel ID and source address. Sends nothing by
+// itself: `fill` is called when the socket can take a datagram. It must never trust what a peer says
+// beyond the peer's own channel.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/bytes.h"
+#include "bins/bin_set.h"
+#include "bins/peaks.h"
+#include "channel/channel_context.h"
+#include "channel/handshake_check.h"
+#include "channel/outstanding_requests.h"
+#include "channel/path_search.h"
+#include "channel/peer_faults.h"
+#include "channel/range_list.h"
+#include "channel/rate_meter.h"
+#include "channel/request_queue.h"
+#include "channel/sent_chunks.h"
+#include "congestion/ledbat.h"
+#include "congestion/pacer.h"
+#include "congestion/rtt_estimator.h"
+#include "ppspp/transport_address.h"
+#include "wire/datagram.h"
+
+namespace ppspp {
+
+// Keep-alives (3.12): NATs forget a mapping after 30 s.
+inline constexpr Microseconds kKeepAliveEvery = std::chrono::seconds(27);
+
+struct ChannelOptions {
+  std::size_t base_datagram_size = 1'452;
+  std::size_t max_datagram_size = 65'487;
+  std::size_t max_train_size = 65'507;
+  std::size_t max_train_segments = 60;
+  LedbatOptions ledbat;
+};
+
+// Each state owns exactly what is meaningful in it, its deadline included.
+struct Initiating {
+  int attempts = 0;
+  TimePoint resend_at;
+  TimePoint began_at;
+};
+struct Established {
+  ChannelId remote;
+};
+struct Closed {
+  std::string_view reason;
+  bool tell_peer = false;  // a closing HANDSHAKE is owed
+  ChannelId remote;        // to which; 0: unknown, nothing can be sent
+};
+using ChannelState = std::variant<Initiating, Established, Closed>;
+
+// What `fill` wrote: a datagram or a train.
+struct Filled {
+  std::size_t size = 0;
+  std::size_t segment_size = 0;
+  bool probe = false;
+};
+
+class Channel {
+ public:
+  // We initiate: the first datagram is due at once.
+  Channel(ChannelId local, const TransportAddress& peer, const ChannelOptions& options, Now now);
+  // A peer's handshake is complete (3.1.1(7)).
+  Channel(ChannelId local, ChannelId remote, const TransportAddress& peer,
+          const PeerCapabilities& capabilities, const ChannelOptions& options, Now now);
+
+  ChannelId local() const { return local_; }
+  const TransportAddress& peer() const { return peer_; }
+  const ChannelState& state() const { return state_; }
+  bool established() const { return std::holds_alternative<Established>(state_); }
+  bool closed() const { return std::holds_alternative<Closed>(state_); }
+  bool initiated() const { return initiated_; }
+  // A number that both ends know and that differs between channels.
+  std::uint32_t tag() const;
+
+  // Input. Afterwards: closed()? deadline()? fill()!
+  void handle_datagram(std::span<const std::byte> datagram, ChannelContext& context, Now now);
+  void handle_deadline(ChannelContext& context, Now now);
+  void learn_have(ChunkRange range, ChannelContext& context, Now now) {
+    on_have(range, context, now);  // as minor payload of a first datagram
+  }
+  void handle_too_big(std::size_t size, Now now) { path_.on_too_big(size, now.monotonic); }
+  void close(std::string_view reason, bool tell_peer);
+  // Gives back what is still asked for, when the channel ends.
+  void release(ChannelContext& context) { take_back_requests(context); }
+
+  // Writes the next datagram or train, of at most `allowance` octets of DATA datagrams (the upload
+  // limit; control messages are free). Nothing: call again after an input or at deadline().
+  std::optional<Filled> fill(std::span<std::byte> buffer, std::size_t allowance,
+                             ChannelContext& context, Now now);
+  TimePoint deadline(const ChannelContext& context) const;
+  // The closing HANDSHAKE of a channel in state Closed; 0 octets if none is owed.
+  std::size_t write_closing(std::span<std::byte> buffer);
+  // Whether DATA waits only for the upload limit.
+  bool held_by_allowance() const { return held_by_allowance_; }
+
+  // From the swarm.
+  void on_verified(ChunkIndex chunk, std::int64_t one_way_delay_us, std::size_t bytes, Now now);
+  void on_duplicate(ChunkIndex chunk, std::int64_t one_way_delay_us);
+  void on_wrong_chunk() { faults_.add(PeerFault::wrong_chunk); }
+  void on_unverifiable() { ++unverifiable_; }
+  void announce(ChunkRange range, Now now);          // HAVE is due
+  void cancel(ChunkRange range);                     // here from another peer: CANCEL is due
+  void set_choking(bool choking);                    // whether we choke the peer (3.9)
+  void set_idle_interest(bool interested) { interested_ = interested; }
+
+  const BinSet& peer_has() const { return peer_has_; }
+  bool peer_complete(std::uint64_t chunk_count) const;
+  bool choked() const { return choked_by_peer_; }
+  const OutstandingRequests& requests() const { return requests_; }
+  bool stalled() const { return stalls_ > 0; }
+  // Nothing has come for so long, although asked for, that the peer may have forgotten us.
+  bool looks_forgotten(Now now) const;
+  std::uint64_t receive_rate(Now now) const { return received_.rate(now.monotonic); }
+  // How long until all that is asked of this peer is here, as it delivers now.
+  Microseconds time_to_finish(std::uint64_t more_bytes, std::uint32_t chunk_size, Now now) const;
+
+  const LedbatController& ledbat() const { return ledbat_; }
+  const RttEstimator& rtt() const { return rtt_; }
+  std::size_t datagram_size() const { return path_.size(); }
+  std::uint64_t bytes_received() const { return bytes_received_; }
+  std::uint64_t bytes_sent() const { return bytes_sent_; }
+  std::uint64_t decode_errors() const { return decode_errors_; }
+  bool idle(const ChannelContext& context) const;  // nothing asked, nothing to serve or to say
+  TimePoint last_received_at() const { return last_received_at_; }
+
+  // Unverified hashes that came in datagrams without DATA (5.3 #98), for chunks that follow.
+  std::span<const ClaimedHash> early_hashes() const { return early_hashes_; }
+  void forget_early_hashes();
+
+  void check_invariants() const;
+
+ private:
+  struct Plan {  // the hashes that the next chunk needs, and how many of them have been sent ahead
+    std::optional<ChunkIndex> chunk;
+    BinList peaks;
+    BinList uncles;
+    std::size_t sent = 0;
+    std::size_t size() const { return peaks.size() + uncles.size(); }
+    std::size_t left() const { return size() - sent; }
+    Bin next() const {
+      return sent < peaks.size() ? peaks[sent] : uncles[sent - peaks.size()];
+    }
+  };
+
+  void set_state(ChannelState state) { state_ = std::move(state); }
+  void count_sent_datagram(Now now);
+  void update_rate(Now now);
+
+  // channel_handshake.cc
+  bool on_handshake(const Handshake& message, ChannelContext& context, Now now);
+  std::optional<Filled> fill_handshake(std::span<std::byte> buffer, ChannelContext& context, Now now);
+
+  // channel_receive.cc
+  bool handle_message(const Message& message, std::uint32_t datagram_hashes, ChannelContext& context,
+                      Now now);
+  void on_data(const Data& message, std::uint32_t datagram_hashes, ChannelContext& context, Now now);
+  void on_chunk(ChunkIndex chunk, const Data& message, std::span<const std::byte> payload,
+                std::uint32_t datagram_hashes, ChannelContext& context, Now now);
+  void on_integrity(const Integrity& message, ChannelContext& context);
+  void on_ack(const Ack& message, ChannelContext& context, Now now);
+  void on_have(ChunkRange range, ChannelContext& context, Now now);
+  void on_choke(ChannelContext& context);
+  void keep_early_hashes(std::uint32_t begin, ChannelContext& context);
+  void note_ack_due(ChunkIndex chunk, std::int64_t one_way_delay_us);
+  void take_back_requests(ChannelContext& context);
+
+  // channel_serve.cc
+  void on_request(ChunkRange range, ChannelContext& context);
+  void on_cancel(ChunkRange range);
+  void handle_lost(const SentChunks::Lost& lost, Now now);
+  void handle_send_timers(Now now);
+  TimePoint probe_timeout_at() const;
+  TimePoint send_deadline() const;
+
+  // channel_fill.cc
+  void fill_control(ByteWriter& out, ChannelContext& context, Now now);
+  void fill_acks(ByteWriter& out, ChannelContext& context, Now now);
+  void fill_haves(ByteWriter& out, ChannelContext& context, Now now);
+  void fill_requests(ByteWriter& out, ChannelContext& context, Now now);
+  std::uint64_t request_budget(std::uint32_t chunk_size, Now now) const;
+  std::optional<Filled> fill_train(std::span<std::byte> buffer, std::size_t control_size,
+                                   std::size_t allowance, ChannelContext& context, Now now);
+  std::size_t data_allowance(std::size_t needed, std::size_t one_chunk, std::size_t allowance,
+                             Now now);
+  std::optional<Filled> lay_out_train(std::span<std::byte> buffer, std::size_t control_size,
+                                      std::size_t limit, std::size_t room, ChannelContext& context,
+                                      Now now);
+  // DATA with its hashes, behind what `out` holds; or, where they do not fit together, hashes alone.
+  void fill_data(ByteWriter& out, std::size_t limit, bool may_exceed, ChannelContext& context);
+  void plan_next(ChunkIndex chunk, ChannelContext& context);
+  void write_hashes(ByteWriter& out, std::size_t limit, ChannelContext& context);
+  bool read_payloads(std::size_t datagrams, ChannelContext& context, Now now);
+  void commit_train(const Filled& filled, ChannelContext& context, Now now);
+  bool acks_due(Now now) const;
+  TimePoint ack_deadline() const;
+  Microseconds stall_timeout() const;
+  Microseconds short_delay() const;  // how long an ACK or HAVE may wait (decision 5)
+
+  ChannelId local_;
+  TransportAddress peer_;
+  ChannelOptions options_;
+  ChannelState state_;
+  PeerCapabilities capabilities_;
+  bool initiated_;
+  bool answer_now_ = false;  // 12.1.2: the second datagram is answered at once
+
+  // The peer.
+  BinSet peer_has_;
+  PeerFaults faults_;
+  TimePoint last_received_at_;
+  TimePoint last_sent_at_;
+  TimePoint last_fill_at_;
+  int sent_since_received_ = 0;
+  bool interested_ = true;
+  std::uint64_t decode_errors_ = 0;
+
+  // Receiving.
+  OutstandingRequests requests_;
+  bool choked_by_peer_ = false;
+  int stalls_ = 0;            // times in a row that all was taken back
+  TimePoint last_data_at_;    // or when requests began to be outstanding
+  TimePoint retry_at_;        // no request before, after a stall
+  RateMeter received_;
+  std::uint64_t unsolicited_credit_ = 64;  // late chunks of requests that were taken back
+  std::uint64_t bytes_received_ = 0;
+  std::uint64_t unverifiable_ = 0;
+  std::uint32_t hashes_used_ = 0;  // of the batch: those up to the last chunk of this channel
+  std::vector<ClaimedHash> early_hashes_;
+  std::vector<std::byte> early_octets_;
+
+  // Due to be said.
+  RangeList acks_{64};
+  std::int64_t ack_delay_sample_ = 0;
+  int datagrams_to_ack_ = 0;
+  TimePoint ack_since_ = kNever;
+  TimePoint last_ack_at_;
+  RangeList haves_{256};
+  TimePoint have_since_ = kNever;
+  ChunkIndex have_cursor_ = 0;  // availability from here on was not announced yet
+  bool announcing_ = true;
+  RangeList cancels_{64};
+  bool choking_ = false;
+  bool say_choke_ = false;
+  bool say_unchoke_ = false;
+
+  // Serving.
+  RequestQueue wanted_;
+  SentChunks sent_;
+  Plan plan_;
+  bool peaks_sent_ = false;
+  std::size_t plan_sent_before_ = 0;  // plan_.sent when the datagram was begun
+  std::uint64_t resent_chunks_ = 0;   // in the train that is being filled
+  bool sent_began_ = false;           // something was sent: the path may be searched
+  TimePoint store_retry_at_ = kNever;
+  bool held_by_allowance_ = false;
+  TimePoint lossy_until_{};  // hashes that much hangs on are sent twice until then
+  LedbatController ledbat_;
+  RttEstimator rtt_;
+  TokenBucket pacer_;
+  PathSearch path_;
+  TimePoint last_progress_at_;
+  int probes_in_a_row_ = 0;
+  int timeouts_in_a_row_ = 0;
+  bool probe_allowed_ = false;
+  bool halving_may_be_spurious_ = false;
+  TimePoint paced_until_ = kNever;
+  std::uint64_t bytes_sent_ = 0;
+};
+
+}  // namespace ppspp

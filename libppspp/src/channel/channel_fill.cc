@@ -1,0 +1,365 @@
+// What goes into the next datagram: what is due to be said, then chunks with the hashes that prove
+// them, in trains of datagrams of one size (RFC 7574, 5.3, 5.4, 8.6).
+#include <algorithm>
+
+#include "base/assert.h"
+#include "channel/channel.h"
+#include "integrity/needed_uncles.h"
+
+namespace ppspp {
+namespace {
+
+constexpr Microseconds kLongestDelay = std::chrono::milliseconds(25);  // decision 5
+constexpr Microseconds kStoreRetry = std::chrono::milliseconds(10);
+constexpr std::uint64_t kFirstRequestBytes = 256 << 10;
+constexpr std::uint64_t kMaxRequestBytes = 64 << 20;
+constexpr std::uint64_t kStalledRequestChunks = 16;
+constexpr Microseconds kRequestAhead = std::chrono::milliseconds(200);
+// A hash above so many chunks is worth sending twice on a path that loses datagrams.
+constexpr std::size_t kHashesWorthRepeating = 3;
+
+bool lists(const PeerCapabilities& peer, MessageType type) {
+  return peer.messages.test(static_cast<std::size_t>(type));
+}
+
+}  // namespace
+
+Microseconds Channel::short_delay() const { return std::min(rtt_.smoothed() / 4, kLongestDelay); }
+
+std::optional<Filled> Channel::fill(std::span<std::byte> buffer, std::size_t allowance,
+                                    ChannelContext& context, Now now) {
+  held_by_allowance_ = false;
+  last_fill_at_ = now.monotonic;
+  if (std::holds_alternative<Initiating>(state_)) return fill_handshake(buffer, context, now);
+  if (!established()) return std::nullopt;
+
+  ByteWriter out(buffer.first(std::min(buffer.size(), options_.base_datagram_size)));
+  write_channel(out, std::get<Established>(state_).remote);
+  const std::size_t empty_size = out.size();
+  fill_control(out, context, now);
+  auto filled = fill_train(buffer, out.size(), allowance, context, now);
+  const bool keep_alive = interested_ && now.monotonic >= last_sent_at_ + kKeepAliveEvery;
+  if (!filled && (out.size() > empty_size || answer_now_ || keep_alive)) {
+    filled = Filled{out.size(), out.size(), false};
+  }
+  if (!filled) return std::nullopt;
+  answer_now_ = false;
+  count_sent_datagram(now);
+  return filled;
+}
+
+void Channel::fill_control(ByteWriter& out, ChannelContext& context, Now now) {
+  if (say_choke_ && lists(capabilities_, MessageType::choke)) write_choke(out);
+  if (say_unchoke_ && lists(capabilities_, MessageType::unchoke)) write_unchoke(out);
+  say_choke_ = say_unchoke_ = false;
+
+  const WireFormat& format = context.format();
+  while (!cancels_.empty() && out.fits(format.have_size())) {
+    const ChunkRange range = cancels_.front();
+    const ChunkRange named = nameable_front(range, format);
+    if (named.empty() || !lists(capabilities_, MessageType::cancel)) {
+      cancels_.pop_front();
+      continue;
+    }
+    write_cancel(out, named, format);
+    cancels_.remove(named);
+  }
+  fill_requests(out, context, now);
+  // What has to be said anyway takes the rest along: a datagram costs more than a few octets.
+  const bool leaving = out.size() > 4 || answer_now_;
+  if (acks_due(now) || (leaving && !acks_.empty())) fill_acks(out, context, now);
+  if (leaving || announcing_ || now.monotonic >= ack_deadline() ||
+      (!haves_.empty() && now.monotonic >= have_since_ + short_delay())) {
+    fill_haves(out, context, now);
+  }
+}
+
+bool Channel::acks_due(Now now) const {
+  return !acks_.empty() && now.monotonic >= ack_deadline();
+}
+
+// At least every second datagram is acknowledged, but on a fast path not more often than some times
+// in a round trip: an ACK stands for the longest run of chunks anyway.
+TimePoint Channel::ack_deadline() const {
+  if (acks_.empty()) return kNever;
+  const TimePoint latest = ack_since_ == kNever ? last_ack_at_ : ack_since_ + short_delay();
+  if (datagrams_to_ack_ < 2) return latest;
+  return std::min(latest, last_ack_at_ + std::min(rtt_.smoothed() / 8, Microseconds(2'000)));
+}
+
+void Channel::fill_acks(ByteWriter& out, ChannelContext& context, Now now) {
+  const WireFormat& format = context.format();
+  if (!lists(capabilities_, MessageType::ack)) acks_.clear();
+  while (!acks_.empty() && out.fits(format.ack_size())) {
+    const ChunkRange due = acks_.front();
+    // The biggest complete interval that covers what came (4.3.2).
+    const ChunkRange run = context.verified().run_around(due.begin);
+    const ChunkRange named = nameable_around(due.begin, run, format);
+    if (run.empty() || named.empty()) {
+      acks_.remove({due.begin, due.begin + 1});
+      continue;
+    }
+    write_ack(out, Ack{named, ack_delay_sample_}, format);
+    acks_.remove(named);
+  }
+  if (!acks_.empty()) return;
+  last_ack_at_ = now.monotonic;
+  datagrams_to_ack_ = 0;
+  ack_since_ = kNever;
+}
+
+void Channel::fill_haves(ByteWriter& out, ChannelContext& context, Now now) {
+  const WireFormat& format = context.format();
+  // Who has everything needs to hear nothing (3.2 #60); who does not list HAVE cannot (7.10).
+  if (peer_complete(context.chunk_count()) || !lists(capabilities_, MessageType::have)) {
+    haves_.clear();
+    announcing_ = false;
+  }
+  while (!haves_.empty() && out.fits(format.have_size())) {
+    const ChunkRange due = haves_.front();
+    const ChunkRange run = context.verified().run_around(due.begin);
+    const ChunkRange named = nameable_around(due.begin, run, format);
+    if (!named.empty()) write_have(out, named, format);
+    haves_.remove(named.empty() ? ChunkRange{due.begin, due.begin + 1} : named);
+  }
+  if (haves_.empty()) have_since_ = kNever;
+  while (announcing_ && out.fits(format.have_size())) {
+    const ChunkRange run = context.verified().next_run(have_cursor_);
+    const ChunkRange named = run.empty() ? run : nameable_front(run, format);
+    if (named.empty()) {
+      announcing_ = false;
+      break;
+    }
+    write_have(out, named, format);
+    have_cursor_ = named.end;
+  }
+  if (!haves_.empty()) have_since_ = std::min(have_since_, now.monotonic);
+}
+
+// What may be outstanding: twice what arrives in a round trip and a bit, so that the pipe is full
+// and demand can double each time that the peer keeps up with it.
+std::uint64_t Channel::request_budget(std::uint32_t chunk_size, Now now) const {
+  if (stalls_ > 0) return now.monotonic < retry_at_ ? 0 : kStalledRequestChunks;
+  const auto span = static_cast<std::uint64_t>((rtt_.smoothed() * 2 + kRequestAhead).count());
+  const std::uint64_t bytes = receive_rate(now) / 1'000 * span / 1'000;
+  return std::max<std::uint64_t>(
+      1, std::clamp(bytes, kFirstRequestBytes, kMaxRequestBytes) / chunk_size);
+}
+
+void Channel::fill_requests(ByteWriter& out, ChannelContext& context, Now now) {
+  if (choked_by_peer_ || context.complete() || peer_has_.empty() ||
+      !lists(capabilities_, MessageType::request)) {
+    return;
+  }
+  const WireFormat& format = context.format();
+  const std::uint64_t budget = request_budget(context.metadata().chunk_size, now);
+  if (requests_.chunks() > budget - budget / 4) return;
+  const bool first = requests_.empty();
+  while (requests_.chunks() < budget && !requests_.full() && out.fits(format.have_size())) {
+    ChunkRange range = context.pick(*this, budget - requests_.chunks(), now);
+    if (range.empty()) break;
+    while (!range.empty() && out.fits(format.have_size())) {
+      const ChunkRange named = nameable_front(range, format);
+      if (named.empty()) break;
+      write_request(out, named, format);
+      requests_.add(named, now.monotonic);
+      cancels_.remove(named);
+      range.begin = named.end;
+    }
+    if (!range.empty()) {
+      context.give_back(*this, range);
+      break;
+    }
+  }
+  if (first && !requests_.empty()) last_data_at_ = now.monotonic;
+}
+
+// Octets of DATA datagrams that may leave now; 0: not before an ACK, or paced_until_.
+std::size_t Channel::data_allowance(std::size_t needed, std::size_t one_chunk,
+                                    std::size_t allowance, Now now) {
+  paced_until_ = kNever;
+  std::size_t window = ledbat_.available();
+  if (probe_allowed_ || ledbat_.flight_size() == 0) window = std::max(window, needed);
+  if (window < needed) return 0;
+  const std::size_t paced = pacer_.available(now.monotonic);
+  if (paced < needed) {
+    const TimePoint ready = pacer_.ready_at(needed, now.monotonic);
+    if (ready > now.monotonic) {
+      paced_until_ = ready;
+      return 0;
+    }
+  }
+  if (allowance == 0) {
+    held_by_allowance_ = true;
+    return 0;
+  }
+  // A limit may be overdrawn by one chunk, or a large one would never leave.
+  return std::min({window, std::max(paced, needed), std::max(allowance, one_chunk)});
+}
+
+std::optional<Filled> Channel::fill_train(std::span<std::byte> buffer, std::size_t control_size,
+                                          std::size_t allowance, ChannelContext& context, Now now) {
+  if (wanted_.empty() || !context.can_serve() || sent_.full()) return std::nullopt;
+  if (store_retry_at_ != kNever && now.monotonic < store_retry_at_) return std::nullopt;
+  store_retry_at_ = kNever;
+
+  const std::uint32_t chunk_size = context.metadata().chunk_size;
+  const std::size_t one_chunk = 4 + context.format().data_header_size() + chunk_size;
+  const std::uint64_t all = wanted_.chunks() * std::uint64_t{one_chunk};
+  // Wait for room for a whole datagram rather than send crumbs, unless the window is that small.
+  const std::size_t whole = std::min<std::uint64_t>(path_.size(), all);
+  const std::size_t needed = std::min(whole, std::max(one_chunk, ledbat_.window() / 4));
+  const std::size_t room = data_allowance(needed, one_chunk, allowance, now);
+  if (room == 0) return std::nullopt;
+
+  std::size_t limit = std::max(std::min(path_.size(), room), std::min(one_chunk, path_.size()));
+  const std::size_t probe_size = path_.probe_size(now.monotonic);
+  const bool try_probe = probe_size != 0 && probe_size <= room && probe_size <= all && sent_began_;
+  if (try_probe) limit = probe_size;
+  return lay_out_train(buffer, control_size, limit, room, context, now);
+}
+
+std::optional<Filled> Channel::lay_out_train(std::span<std::byte> buffer, std::size_t control_size,
+                                             std::size_t limit, std::size_t room,
+                                             ChannelContext& context, Now now) {
+  auto& slots = context.scratch().slots;
+  slots.clear();
+  Filled filled;
+  std::size_t datagrams = 0;
+  const std::size_t most = std::min({room, buffer.size(), options_.max_train_size});
+  while (datagrams < options_.max_train_segments && !sent_.full()) {
+    const bool first = datagrams == 0;
+    // Behind the first datagram of a train all have its size, but the last may be shorter.
+    const std::size_t own_limit = first ? limit : filled.segment_size;
+    if (!first && filled.size + own_limit > most) break;
+    ByteWriter out(buffer.subspan(filled.size));
+    if (first) {
+      out.reserve(control_size);
+    } else {
+      write_channel(out, std::get<Established>(state_).remote);
+    }
+    sent_.begin_datagram(now.monotonic);
+    const std::size_t slots_before = slots.size();
+    fill_data(out, own_limit, first, context);
+    const std::size_t chunks = slots.size() - slots_before;
+    if (chunks == 0) {
+      sent_.abandon_datagram();
+      if (first && plan_.sent > plan_sent_before_) return Filled{out.size(), out.size(), false};
+      break;
+    }
+    filled.probe = first && chunks > 1 && out.size() > path_.size();
+    sent_.finish_datagram(static_cast<std::uint32_t>(out.size()), filled.probe, wanted_.empty());
+    ++datagrams;
+    if (first) filled.segment_size = out.size();
+    filled.size += out.size();
+    if (filled.probe || out.size() < filled.segment_size || control_size > 4 || wanted_.empty()) {
+      break;
+    }
+  }
+  if (datagrams == 0) return std::nullopt;
+  if (!read_payloads(datagrams, context, now)) return std::nullopt;
+  commit_train(filled, context, now);
+  return filled;
+}
+
+// Fills the slots; on failure takes the whole train back.
+bool Channel::read_payloads(std::size_t datagrams, ChannelContext& context, Now now) {
+  const auto& slots = context.scratch().slots;
+  const ReadOutcome outcome = context.read(slots);
+  if (outcome == ReadOutcome::done) return true;
+  for (; datagrams > 0; --datagrams) wanted_.unpop(sent_.abandon_datagram());
+  plan_ = {};
+  peaks_sent_ = peaks_sent_ && !peer_has_.empty();
+  store_retry_at_ = now.monotonic + kStoreRetry;
+  return false;
+}
+
+void Channel::commit_train(const Filled& filled, ChannelContext& context, Now now) {
+  std::uint64_t payload = 0;
+  for (const ChunkSlot& slot : context.scratch().slots) {
+    stamp(slot.timestamp, now.wall.microseconds);
+    payload += slot.payload.size();
+  }
+  bytes_sent_ += payload;
+  context.count_sent(payload, resent_chunks_);
+  resent_chunks_ = 0;
+  if (ledbat_.flight_size() == 0) last_progress_at_ = now.monotonic;
+  ledbat_.on_sent(filled.size, now.monotonic);
+  pacer_.take(filled.size, now.monotonic);
+  if (filled.probe) path_.on_probe_sent();
+  probe_allowed_ = false;
+  sent_began_ = true;
+}
+
+void Channel::fill_data(ByteWriter& out, std::size_t limit, bool may_exceed,
+                        ChannelContext& context) {
+  const WireFormat& format = context.format();
+  const std::uint32_t chunk_size = context.metadata().chunk_size;
+  plan_sent_before_ = plan_.sent;
+  bool empty = true;
+  while (const auto next = wanted_.next()) {
+    const ChunkIndex chunk = next->chunk;
+    if (!context.verified().contains(chunk)) {  // lost to a failing disk since it was announced
+      wanted_.pop();
+      continue;
+    }
+    if (plan_.chunk != chunk) {
+      plan_next(chunk, context);
+      plan_sent_before_ = 0;
+    }
+    const std::size_t payload_size = context.payload_size(chunk);
+    const std::size_t data_size = format.data_header_size() + payload_size;
+    const std::size_t hashes_size = plan_.left() * format.integrity_size();
+    if (out.size() + hashes_size + data_size > limit) {
+      if (!empty || !may_exceed) return;
+      // The hashes go first, in a datagram of their own (5.3 #98), if that makes the chunk fit.
+      const bool chunk_fits = 4 + data_size <= limit;
+      if (chunk_fits || out.size() + hashes_size + data_size > options_.max_datagram_size) {
+        if (plan_.left() > 0) return write_hashes(out, limit, context);
+        if (out.size() > 4) return;  // what is due to be said goes alone, the chunk after it
+      }
+    }
+    write_hashes(out, out.size() + out.space(), context);
+    const DataPlaces places = write_data(out, chunk, payload_size, format);
+    PPSPP_ASSERT(out.ok());
+    if (!plan_.peaks.empty()) peaks_sent_ = true;
+    resent_chunks_ += next->resent ? 1U : 0U;
+    context.scratch().slots.push_back({chunk, places.payload, places.timestamp});
+    sent_.add_chunk(chunk, next->resent);
+    wanted_.pop();
+    plan_ = {};
+    plan_sent_before_ = 0;
+    empty = false;
+    if (payload_size < chunk_size) return;  // a short last chunk is the last in its datagram (8.6)
+  }
+}
+
+void Channel::plan_next(ChunkIndex chunk, ChannelContext& context) {
+  plan_ = {};
+  plan_.chunk = chunk;
+  if (context.tree() == nullptr) return;
+  const std::uint64_t chunk_count = context.chunk_count();
+  if (peer_has_.empty() && !peaks_sent_) plan_.peaks = peaks(chunk_count);  // 5.6.2 #115
+  plan_.uncles = needed_uncles(chunk, chunk_count, [&](ChunkRange range) {
+    return peer_has_.intersects(range) || sent_.intersects(range);
+  });
+  // A lost datagram takes with it the chunks that hang on its hashes. Where datagrams get lost, the
+  // hashes above many chunks go out with two of them.
+  if (!plan_.uncles.empty() || lossy_until_ <= last_sent_at_) return;
+  const BinList again = needed_uncles(chunk, chunk_count, [&](ChunkRange range) {
+    return peer_has_.intersects(range) || sent_.intersects_before_last(range);
+  });
+  if (again.size() >= kHashesWorthRepeating) plan_.uncles = again;
+}
+
+void Channel::write_hashes(ByteWriter& out, std::size_t limit, ChannelContext& context) {
+  const MerkleTree* tree = context.tree();
+  const WireFormat& format = context.format();
+  while (plan_.left() > 0 && out.size() + format.integrity_size() <= limit) {
+    const Bin bin = plan_.next();
+    write_integrity(out, Integrity{bin.chunks(), tree->node(bin)}, format);
+    ++plan_.sent;
+  }
+}
+
+}  // namespace ppspp

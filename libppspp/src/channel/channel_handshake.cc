@@ -1,0 +1,70 @@
+// The three-way handshake as its initiator sees it, and closing (RFC 7574, 3.1.1, 8.4).
+#include <algorithm>
+
+#include "channel/channel.h"
+
+namespace ppspp {
+namespace {
+
+constexpr Microseconds kFirstResend = std::chrono::milliseconds(500);
+constexpr Microseconds kLastResend = std::chrono::seconds(16);
+constexpr Microseconds kGiveUpAfter = std::chrono::minutes(3);  // 3.1.1(5): the rules of 3.12
+constexpr int kDraftEraAttempt = 3;
+
+Microseconds resend_delay(int attempts) {
+  return std::min<Microseconds>(kFirstResend * (1 << std::min(attempts, 10)), kLastResend);
+}
+
+}  // namespace
+
+// Returns false if the rest of the datagram is not to be read.
+bool Channel::on_handshake(const Handshake& message, ChannelContext& context, Now now) {
+  if (established()) {
+    if (message.source.value != 0) return true;  // a duplicate of the answer (8.2 #237)
+    take_back_requests(context);
+    close("by the peer", false);
+    return false;
+  }
+  const auto* initiating = std::get_if<Initiating>(&state_);
+  if (initiating == nullptr || message.source.value == 0) return false;
+  const auto capabilities = check_handshake(message.options, context.metadata(), false);
+  if (!capabilities) {
+    close("its handshake does not fit the swarm", false);  // 3.1.1(4): simply cease
+    return false;
+  }
+  // Only an answer to the one and only first datagram tells the round trip (Karn).
+  if (initiating->attempts == 1) {
+    rtt_.on_sample(std::chrono::duration_cast<Microseconds>(now.monotonic - initiating->began_at),
+                   now.monotonic);
+  }
+  capabilities_ = *capabilities;
+  set_state(Established{message.source});
+  answer_now_ = true;
+  update_rate(now);
+  return true;
+}
+
+std::optional<Filled> Channel::fill_handshake(std::span<std::byte> buffer, ChannelContext& context,
+                                              Now now) {
+  auto& initiating = std::get<Initiating>(state_);
+  if (now.monotonic < initiating.resend_at) return std::nullopt;
+  if (now.monotonic >= initiating.began_at + kGiveUpAfter) {
+    close("no answer", false);
+    return std::nullopt;
+  }
+  // A peer of the draft era drops what it does not know: one attempt in its language.
+  const bool draft_era =
+      initiating.attempts == kDraftEraAttempt && draft_era_possible(context.metadata());
+  initiating.resend_at = now.monotonic + resend_delay(initiating.attempts++);
+  ByteWriter out(buffer.first(std::min(buffer.size(), options_.base_datagram_size)));
+  write_channel(out, ChannelId{});
+  write_handshake(out, Handshake{local_, handshake_options(context.metadata(), true, draft_era)});
+  if (!out.ok()) {
+    close("the handshake does not fit a datagram", false);
+    return std::nullopt;
+  }
+  count_sent_datagram(now);
+  return Filled{out.size(), out.size(), false};
+}
+
+}  // namespace ppspp

@@ -1,0 +1,163 @@
+// What comes from the peer: chunks, hashes, acknowledgements, availability (RFC 7574, 3.2 to 3.9).
+#include <algorithm>
+#include <cstring>
+
+#include "base/overloaded.h"
+#include "channel/channel.h"
+
+namespace ppspp {
+namespace {
+
+// Hashes that came ahead of their chunk (5.3 #98): as many as a chunk of the largest content can
+// need, peaks and uncles, and no more.
+constexpr std::size_t kMaxEarlyHashes = 128;
+
+ChunkRange clipped(ChunkRange range, std::uint64_t chunk_count) {
+  if (chunk_count == 0) return range;
+  return intersection(range, {0, chunk_count});
+}
+
+}  // namespace
+
+// Returns false if the rest of the datagram is not to be read.
+bool Channel::handle_message(const Message& message, std::uint32_t datagram_hashes,
+                             ChannelContext& context, Now now) {
+  if (const auto* handshake = std::get_if<Handshake>(&message)) {
+    return on_handshake(*handshake, context, now);
+  }
+  // The answer to our first datagram begins with a HANDSHAKE, or it is none (3.1.1(3)).
+  if (!established()) return false;
+  std::visit(overloaded{
+                 [&](const Data& m) { on_data(m, datagram_hashes, context, now); },
+                 [&](const Ack& m) { on_ack(m, context, now); },
+                 [&](const Have& m) { on_have(m.chunks, context, now); },
+                 [&](const Integrity& m) { on_integrity(m, context); },
+                 [&](const Request& m) { on_request(m.chunks, context); },
+                 [&](const Cancel& m) { on_cancel(m.chunks); },
+                 [&](const Choke&) { on_choke(context); },
+                 [&](const Unchoke&) { choked_by_peer_ = false; },  // without a CHOKE: 12.6.9
+                 // Peer exchange is optional (3.10 #171, #175), and static content is not signed.
+                 [](const PexReq&) {},
+                 [](const PexResV4&) {},
+                 [](const PexResV6&) {},
+                 [](const PexResCert&) {},
+                 [](const SignedIntegrity&) {},
+                 [](const Handshake&) {},
+             },
+             message);
+  return !closed();
+}
+
+void Channel::on_data(const Data& message, std::uint32_t datagram_hashes, ChannelContext& context,
+                      Now now) {
+  last_data_at_ = now.monotonic;
+  ++datagrams_to_ack_;
+  if (ack_since_ == kNever) ack_since_ = now.monotonic;
+  const std::size_t chunk_size = context.metadata().chunk_size;
+  auto payload = message.payload;
+  for (ChunkIndex chunk = message.chunks.begin; chunk < message.chunks.end; ++chunk) {
+    const auto own = payload.first(std::min(payload.size(), chunk_size));
+    payload = payload.subspan(own.size());
+    on_chunk(chunk, message, own, datagram_hashes, context, now);
+  }
+}
+
+void Channel::on_chunk(ChunkIndex chunk, const Data& message, std::span<const std::byte> payload,
+                       std::uint32_t datagram_hashes, ChannelContext& context, Now now) {
+  const auto delay = static_cast<std::int64_t>(now.wall.microseconds - message.timestamp_us);
+  const bool asked = requests_.on_received(chunk, now.monotonic);
+  if (!context.is_wanted(chunk)) {
+    if (context.verified().contains(chunk)) {
+      on_duplicate(chunk, delay);
+    } else {
+      faults_.add(PeerFault::unsolicited);
+    }
+    return;
+  }
+  if (!asked) {
+    // Late, after it was taken back; anything beyond that costs us hashing (12.6.3).
+    if (unsolicited_credit_ == 0) {
+      faults_.add(PeerFault::unsolicited);
+      return;
+    }
+    --unsolicited_credit_;
+  }
+  stalls_ = 0;
+  const std::uint32_t end = context.next_hash_number();
+  context.receive_chunk(*this, {.chunk = chunk,
+                                .payload = payload,
+                                .one_way_delay_us = delay,
+                                .hashes_begin = datagram_hashes,
+                                .hashes_own = hashes_used_,
+                                .hashes_end = end});
+  hashes_used_ = end;
+}
+
+void Channel::on_integrity(const Integrity& message, ChannelContext& context) {
+  const Bin bin = bin_of(message.chunks);
+  if (bin.is_none()) return;  // no node of a binary tree
+  context.note_hash({bin, message.hash});
+}
+
+// Keeps the hashes of a datagram that brought no chunk, for those that follow.
+void Channel::keep_early_hashes(std::uint32_t begin, ChannelContext& context) {
+  const auto& hashes = context.scratch().hashes;
+  if (hashes_used_ > begin || hashes.size() == begin || requests_.empty()) return;
+  const std::size_t size = hashes[begin].hash.size();
+  if (early_octets_.capacity() < kMaxEarlyHashes * size) {
+    early_octets_.reserve(kMaxEarlyHashes * size);  // the views below stay valid
+  }
+  if (early_hashes_.size() + (hashes.size() - begin) > kMaxEarlyHashes) forget_early_hashes();
+  for (std::size_t i = begin; i < hashes.size() && early_hashes_.size() < kMaxEarlyHashes; ++i) {
+    const std::size_t place = early_octets_.size();
+    early_octets_.insert(early_octets_.end(), hashes[i].hash.begin(), hashes[i].hash.end());
+    early_hashes_.push_back(
+        {hashes[i].bin, std::span<const std::byte>(early_octets_).subspan(place, size)});
+  }
+}
+
+void Channel::on_ack(const Ack& message, ChannelContext& context, Now now) {
+  const ChunkRange range = clipped(message.chunks, context.chunk_count());
+  if (range.empty()) return;
+  peer_has_.insert(range);
+  if (halving_may_be_spurious_ && wanted_.has_lost(range)) {
+    halving_may_be_spurious_ = false;
+    ledbat_.on_spurious_loss(now.monotonic);
+  }
+  wanted_.remove(range);
+  const SentChunks::Acked acked = sent_.on_ack(range, now.monotonic);
+  if (acked.chunks == 0) return;  // an old ACK, or one for what we never sent (12.6.4)
+  last_progress_at_ = now.monotonic;
+  probes_in_a_row_ = timeouts_in_a_row_ = 0;
+  if (acked.rtt) rtt_.on_sample(*acked.rtt, now.monotonic);
+  path_.on_acked(acked.largest, acked.probe, now.monotonic);
+  ledbat_.set_segment_size(path_.size());
+  ledbat_.on_ack(acked.bytes, message.one_way_delay_us, rtt_.smoothed(), acked.app_limited,
+                 now.monotonic);
+  handle_lost(sent_.detect_losses(options_.ledbat.reordering_datagrams, rtt_.loss_delay(),
+                                  now.monotonic),
+              now);
+  update_rate(now);
+}
+
+void Channel::on_have(ChunkRange announced, ChannelContext& context, Now now) {
+  const ChunkRange range = clipped(announced, context.chunk_count());
+  if (range.empty()) return;
+  peer_has_.insert(range);
+  wanted_.remove(range);  // the implicit CANCEL of 3.8 #156
+  if (capabilities_.draft_era) {
+    on_ack(Ack{range, ledbat_.base_delay().value_or(0)}, context, now);
+  }
+  context.on_peer_has(*this);
+}
+
+void Channel::on_choke(ChannelContext& context) {
+  choked_by_peer_ = true;
+  // No answer can be expected to what is outstanding (3.9 #160): others shall be asked.
+  for (const ChunkRange range : requests_.take_all()) {
+    unsolicited_credit_ += range.size();  // what is in flight may still come
+    context.give_back(*this, range);
+  }
+}
+
+}  // namespace ppspp

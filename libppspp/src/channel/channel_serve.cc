@@ -1,0 +1,118 @@
+// What the peer asks of us, and what became of what we sent (RFC 7574, 3.7 to 3.9; RFC 6817).
+#include <algorithm>
+
+#include "channel/channel.h"
+
+namespace ppspp {
+namespace {
+
+// Octets that a read ahead fetches for a REQUEST.
+constexpr std::uint64_t kPrefetchBytes = 1 << 20;
+constexpr Microseconds kLossyFor = std::chrono::seconds(10);
+
+}  // namespace
+
+void Channel::on_request(ChunkRange asked, ChannelContext& context) {
+  const std::uint64_t chunk_count = context.chunk_count();
+  if (chunk_count == 0 || !context.can_serve()) return;
+  if (choking_) {
+    say_choke_ = true;  // 12.6.8: discarded, and said again
+    return;
+  }
+  if (!capabilities_.messages.test(static_cast<std::size_t>(MessageType::data))) return;
+  const ChunkRange range = intersection(asked, {0, chunk_count});
+  if (range.empty()) return;
+  if (wanted_.empty()) {
+    const std::uint64_t chunks =
+        std::max<std::uint64_t>(1, kPrefetchBytes / context.metadata().chunk_size);
+    context.prefetch({range.begin, std::min(range.end, range.begin + chunks)});
+  }
+  // What is on its way already is resent when it is known to be lost, not because of impatience.
+  auto& parts = context.scratch().ranges;
+  parts.clear();
+  sent_.subtract_from(range, parts);
+  for (const ChunkRange part : parts) {
+    if (!wanted_.add(part)) break;
+  }
+}
+
+void Channel::on_cancel(ChunkRange range) { wanted_.remove(range); }
+
+void Channel::handle_lost(const SentChunks::Lost& lost, Now now) {
+  if (lost.chunks.empty()) return;
+  for (const ChunkRange range : lost.chunks) {
+    if (!wanted_.add_lost(range)) break;
+  }
+  plan_ = {};
+  if (peer_has_.empty()) peaks_sent_ = false;
+  path_.on_lost(lost.largest, lost.only_probes, now.monotonic);
+  ledbat_.set_segment_size(path_.size());
+  if (lost.only_probes) {
+    ledbat_.on_discarded(lost.bytes);
+    return;
+  }
+  lossy_until_ = now.monotonic + kLossyFor;
+  halving_may_be_spurious_ = true;
+  ledbat_.on_loss(lost.bytes, lost.newest_sent_at, rtt_.smoothed(), now.monotonic);
+}
+
+// The timers of what is in flight: loss by age, probe timeout, and CTO (RFC 6817, 2.4.2).
+void Channel::handle_send_timers(Now now) {
+  if (sent_.empty()) return;
+  if (now.monotonic >= sent_.loss_time(rtt_.loss_delay())) {
+    handle_lost(sent_.detect_losses(options_.ledbat.reordering_datagrams, rtt_.loss_delay(),
+                                    now.monotonic),
+                now);
+  }
+  if (sent_.empty()) return;
+  if (now.monotonic >= last_progress_at_ + rtt_.rto(timeouts_in_a_row_)) {
+    ++timeouts_in_a_row_;
+    last_progress_at_ = now.monotonic;
+    const auto lost = sent_.take_oldest(SentChunks::kMaxDatagrams);
+    for (const ChunkRange range : lost.chunks) wanted_.add_lost(range);
+    plan_ = {};
+    if (peer_has_.empty()) peaks_sent_ = false;
+    path_.on_lost(lost.largest, lost.only_probes, now.monotonic);
+    ledbat_.set_segment_size(path_.size());
+    ledbat_.on_discarded(lost.bytes);
+    ledbat_.on_timeout(now.monotonic);
+    lossy_until_ = now.monotonic + kLossyFor;
+  } else if (now.monotonic >= probe_timeout_at()) {
+    // The tail may be lost, with nothing behind it to show that: send the oldest again, with the
+    // hashes that went with it, window or not. Whether that was a loss shows in what comes back.
+    ++probes_in_a_row_;
+    probe_allowed_ = true;
+    const auto oldest = sent_.take_oldest(1);
+    for (const ChunkRange range : oldest.chunks) wanted_.add_lost(range);
+    plan_ = {};
+    if (peer_has_.empty()) peaks_sent_ = false;
+    if (oldest.only_probes) path_.on_lost(oldest.largest, true, now.monotonic);
+    ledbat_.on_discarded(oldest.bytes);
+  }
+  update_rate(now);
+}
+
+TimePoint Channel::probe_timeout_at() const {
+  const TimePoint since = std::max(last_progress_at_, sent_.newest_sent_at());
+  return since + rtt_.probe_timeout(short_delay(), probes_in_a_row_);
+}
+
+TimePoint Channel::send_deadline() const {
+  TimePoint first = kNever;
+  if (!sent_.empty()) {
+    first = std::min({sent_.loss_time(rtt_.loss_delay()), probe_timeout_at(),
+                      last_progress_at_ + rtt_.rto(timeouts_in_a_row_)});
+  }
+  if (!wanted_.empty()) first = std::min({first, paced_until_, store_retry_at_});
+  return first;
+}
+
+void Channel::update_rate(Now now) {
+  const std::uint64_t rate = ledbat_.pacing_rate(rtt_.smoothed());
+  const auto burst = static_cast<std::size_t>(
+      rate / 1'000 * static_cast<std::uint64_t>(options_.ledbat.pacing_burst.count()) / 1'000);
+  const std::size_t floor = options_.ledbat.min_burst_segments * options_.base_datagram_size;
+  pacer_.set(rate, std::max({burst, floor, path_.size()}), now.monotonic);
+}
+
+}  // namespace ppspp

@@ -1,0 +1,123 @@
+#include "channel/request_queue.h"
+
+#include <algorithm>
+#include <vector>
+
+namespace ppspp {
+namespace {
+
+// The parts of `range` that are in none of `ranges`.
+template <typename Ranges>
+void subtract(const Ranges& ranges, std::vector<ChunkRange>& parts) {
+  for (const ChunkRange r : ranges) {
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+      const ChunkRange part = parts[i];
+      if (!part.intersects(r)) continue;
+      const ChunkRange after{std::min(part.end, r.end), part.end};
+      parts[i] = {part.begin, std::max(part.begin, r.begin)};
+      if (!after.empty()) parts.push_back(after);
+    }
+  }
+  std::erase_if(parts, [](ChunkRange part) { return part.empty(); });
+}
+
+}  // namespace
+
+bool RequestQueue::add(ChunkRange range) {
+  if (range.empty()) return true;
+  std::vector<ChunkRange> parts{range};
+  subtract(lost_, parts);
+  subtract(asked_, parts);
+  std::sort(parts.begin(), parts.end());
+  for (const ChunkRange part : parts) {
+    if (!asked_.empty() && asked_.back().end == part.begin) {
+      asked_.back().end = part.end;
+    } else if (asked_.size() < kMaxRanges) {
+      asked_.push_back(part);
+    } else {
+      return false;
+    }
+    chunks_ += part.size();
+  }
+  return true;
+}
+
+bool RequestQueue::add_lost(ChunkRange range) {
+  if (range.empty()) return true;
+  if (lost_.size() >= kMaxRanges) return false;
+  remove(range);
+  if (!lost_.empty() && lost_.back().end == range.begin) {
+    lost_.back().end = range.end;
+  } else {
+    lost_.push_back(range);
+  }
+  chunks_ += range.size();
+  return true;
+}
+
+void RequestQueue::remove_from(Ranges& ranges, ChunkRange range) {
+  for (std::size_t i = 0; i < ranges.size();) {
+    const ChunkRange r = ranges[i];
+    if (!r.intersects(range)) {
+      ++i;
+      continue;
+    }
+    chunks_ -= intersection(r, range).size();
+    const ChunkRange before{r.begin, std::max(r.begin, range.begin)};
+    const ChunkRange after{std::min(r.end, range.end), r.end};
+    const auto place = ranges.begin() + static_cast<std::ptrdiff_t>(i);
+    if (before.empty() && after.empty()) {
+      ranges.erase(place);
+    } else if (before.empty() || after.empty()) {
+      *place = before.empty() ? after : before;
+      ++i;
+    } else {
+      *place = before;
+      ranges.insert(place + 1, after);
+      i += 2;
+    }
+  }
+}
+
+void RequestQueue::remove(ChunkRange range) {
+  remove_from(lost_, range);
+  remove_from(asked_, range);
+}
+
+void RequestQueue::clear() {
+  lost_.clear();
+  asked_.clear();
+  chunks_ = 0;
+}
+
+std::optional<RequestQueue::Next> RequestQueue::next() const {
+  if (!lost_.empty()) return Next{lost_.front().begin, true};
+  if (!asked_.empty()) return Next{asked_.front().begin, false};
+  return std::nullopt;
+}
+
+void RequestQueue::take_front(Ranges& ranges) {
+  if (++ranges.front().begin == ranges.front().end) ranges.pop_front();
+  --chunks_;
+}
+
+void RequestQueue::pop() { take_front(lost_.empty() ? asked_ : lost_); }
+
+void RequestQueue::unpop(std::span<const ChunkRange> ranges) {
+  for (std::size_t i = ranges.size(); i-- > 0;) {
+    lost_.push_front(ranges[i]);
+    chunks_ += ranges[i].size();
+  }
+}
+
+ChunkRange RequestQueue::next_run() const {
+  if (!lost_.empty()) return lost_.front();
+  return asked_.empty() ? ChunkRange{} : asked_.front();
+}
+
+bool RequestQueue::has_lost(ChunkRange range) const {
+  return std::any_of(lost_.begin(), lost_.end(),
+                     [range](ChunkRange r) { return r.intersects(range); });
+}
+
+}  // namespace ppspp

@@ -1,0 +1,52 @@
+// What a peer has asked for and not got yet, in the order in which it asked (RFC 7574, 3.7 #152).
+// Chunks that were lost on the way to it come first.
+#pragma once
+
+#include <cstddef>
+#include <deque>
+#include <optional>
+#include <span>
+
+#include "ppspp/chunk_range.h"
+
+namespace ppspp {
+
+class RequestQueue {
+ public:
+  static constexpr std::size_t kMaxRanges = 2'048;  // beyond: REQUESTs are ignored (3.7 #151)
+
+  // Appends what is not queued already. False if a part was refused for want of room.
+  bool add(ChunkRange range);
+  // Lost chunks, to be sent before all others. False: no room for them, the peer will ask again.
+  bool add_lost(ChunkRange range);
+  void remove(ChunkRange range);
+  void clear();
+
+  bool empty() const { return lost_.empty() && asked_.empty(); }
+  // The next chunk to send, and whether it was sent before.
+  struct Next {
+    ChunkIndex chunk;
+    bool resent;
+  };
+  std::optional<Next> next() const;
+  void pop();  // the chunk of next()
+  // Puts chunks that were popped and not sent back to the front, in their order.
+  void unpop(std::span<const ChunkRange> ranges);
+
+  // The run that begins with next(): what a read ahead should fetch.
+  ChunkRange next_run() const;
+  std::uint64_t chunks() const { return chunks_; }
+  // Whether any chunk of the range waits to be sent again.
+  bool has_lost(ChunkRange range) const;
+
+ private:
+  using Ranges = std::deque<ChunkRange>;
+  void remove_from(Ranges& ranges, ChunkRange range);
+  void take_front(Ranges& ranges);
+
+  Ranges lost_;
+  Ranges asked_;
+  std::uint64_t chunks_ = 0;
+};
+
+}  // namespace ppspp

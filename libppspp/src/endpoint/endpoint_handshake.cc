@@ -1,0 +1,167 @@
+// The responder's side of the three-way handshake, before there is a channel (RFC 7574, 3.1.1, 12.1).
+#include <algorithm>
+#include <array>
+
+#include "base/log.h"
+#include "endpoint/endpoint_impl.h"
+
+namespace ppspp {
+namespace {
+
+constexpr std::size_t kMaxOutgoing = 1'024;
+constexpr std::size_t kAmplification = 3;  // decision 16
+// Who initiates may also be asked by others: they never get all places (12.6.1).
+constexpr std::size_t kInboundShare = 8;  // of 10
+constexpr Microseconds kAlive = std::chrono::seconds(2);
+
+}  // namespace
+
+bool Endpoint::Impl::admits_inbound() const {
+  return established_ < std::max<std::size_t>(1, options_.max_channels * kInboundShare / 10);
+}
+
+// Our own first datagram, come back because we were told of our own address as a peer's.
+bool Endpoint::Impl::is_own_handshake(ChannelId source) const {
+  const auto found = channels_.find(source.value);
+  return found != channels_.end() && !found->second.was_established;
+}
+
+const Endpoint::Impl::Slot* Endpoint::Impl::find_initiated_by(const TransportAddress& peer,
+                                                              ChannelId initiator) const {
+  for (const auto& [id, slot] : channels_) {
+    if (slot.initiator == initiator && slot.channel->peer() == peer) return &slot;
+  }
+  return nullptr;
+}
+
+// Anything that is not as it should be is met with silence: the datagram may be forged (#19).
+void Endpoint::Impl::handle_first_datagram(std::span<const std::byte> datagram,
+                                           const TransportAddress& from, Now now) {
+  const auto first = read_handshake(datagram);
+  if (!first) {
+    ++counters_.decode_errors;
+    return;
+  }
+  const Handshake& handshake = first->handshake;
+  const auto& id = handshake.options.swarm_id;
+  const auto known = id && id->size() <= SwarmId::kMaxSize ? by_id_.find(SwarmId(*id)) : by_id_.end();
+  Swarm* swarm = known == by_id_.end() ? nullptr : find(known->second);
+  const auto capabilities = swarm != nullptr && handshake.source.value != 0
+                                ? check_handshake(handshake.options, swarm->metadata(), true)
+                                : std::nullopt;
+  if (!capabilities || !swarm->may_talk_to(from) || is_own_handshake(handshake.source)) {
+    ++counters_.handshakes_refused;
+    return;
+  }
+  // A duplicate gets the same answer and makes no second state (8.2 #237).
+  if (const HalfOpen* entry = half_open_.find(from, handshake.source)) {
+    return answer(*entry, *swarm, datagram.size());
+  }
+  if (const Slot* slot = find_initiated_by(from, handshake.source)) {
+    HalfOpen entry;
+    entry.local = slot->channel->local();
+    entry.remote = handshake.source;
+    entry.peer = from;
+    return answer(entry, *swarm, datagram.size());
+  }
+  HalfOpen entry{.local = new_channel_id(),
+                 .remote = handshake.source,
+                 .peer = from,
+                 .swarm = swarm->handle(),
+                 .answered_at = now.monotonic,
+                 .capabilities = *capabilities};
+  // Minor payload is accepted (#17): what the peer has, as far as it is worth remembering.
+  std::size_t haves = 0;
+  DatagramReader reader = read_rest(first->rest, swarm->format());
+  while (const auto message = reader.next()) {
+    const auto* have = std::get_if<Have>(&*message);
+    if (have != nullptr && haves < HalfOpen::kMaxHaves) entry.haves[haves++] = have->chunks;
+  }
+  if (!admits_inbound() || !half_open_.add(entry, random_)) {
+    ++counters_.handshakes_over_limit;
+    return;
+  }
+  answer(entry, *swarm, datagram.size());
+}
+
+// The second datagram: HANDSHAKE and, as minor payload, what we have; never much more than asked.
+void Endpoint::Impl::answer(const HalfOpen& entry, Swarm& swarm, std::size_t asked) {
+  if (outgoing_.size() >= kMaxOutgoing) return;
+  const std::size_t most = std::min(asked * kAmplification, options_.base_datagram_size);
+  std::vector<std::byte> octets(most);
+  ByteWriter out(octets);
+  write_channel(out, entry.remote);
+  write_handshake(out, Handshake{entry.local, handshake_options(swarm.metadata(), false,
+                                                                entry.capabilities.draft_era)});
+  if (!out.ok()) return;
+  const WireFormat& format = swarm.format();
+  ChunkIndex from = 0;
+  for (int count = 0; count < 8 && out.fits(format.have_size()); ++count) {
+    const ChunkRange run = swarm.verified().next_run(from);
+    const ChunkRange named = run.empty() ? run : nameable_front(run, format);
+    if (named.empty()) break;
+    write_have(out, named, format);
+    from = named.end;
+  }
+  octets.resize(out.size());
+  outgoing_.push_back({entry.peer, std::move(octets)});
+}
+
+// The third datagram carries our channel ID: the peer is where it says it is (3.1.1(7)).
+void Endpoint::Impl::confirm(const HalfOpen& half_open, std::span<const std::byte> datagram,
+                             Now now) {
+  const HalfOpen entry = half_open;
+  half_open_.remove(entry.local);
+  Swarm* swarm = find(entry.swarm);
+  if (swarm == nullptr || !admits_inbound()) return;
+  auto channel = std::make_unique<Channel>(entry.local, entry.remote, entry.peer,
+                                           entry.capabilities, channel_options_, now);
+  Channel& fresh = *channel;
+  add_channel(std::move(channel), *swarm, now).initiator = entry.remote;
+  for (const ChunkRange have : entry.haves) fresh.learn_have(have, *swarm, now);
+  fresh.handle_datagram(datagram, *swarm, now);
+  settle(entry.local, now);
+  settle_twins(entry.local, now);
+}
+
+// Two channels to one peer in one swarm: it lost its memory and came back, or both opened at once.
+void Endpoint::Impl::settle_twins(ChannelId fresh_id, Now now) {
+  const auto place = channels_.find(fresh_id.value);
+  if (place == channels_.end() || !place->second.channel->established()) return;
+  Swarm& swarm = *place->second.swarm;
+  Channel& fresh = *place->second.channel;
+  Channel* twin = nullptr;
+  for (Channel* other : swarm.channels()) {
+    if (other != &fresh && other->established() && other->peer() == fresh.peer()) twin = other;
+  }
+  if (twin == nullptr) return;
+  const bool silent = now.monotonic - twin->last_received_at() > kAlive;
+  const bool both_opened = twin->initiated() != fresh.initiated();
+  // Both ends know both numbers of both channels, so both keep the same one.
+  const bool keep_twin = both_opened && !silent && twin->tag() > fresh.tag();
+  Channel& ended = keep_twin ? fresh : *twin;
+  ended.close("a second channel to the same peer", true);
+  settle(ended.local(), now);
+}
+
+// The first datagram to a peer.
+void Endpoint::Impl::connect(Swarm& swarm, const TransportAddress& peer, Now now) {
+  auto channel = std::make_unique<Channel>(new_channel_id(), peer, channel_options_, now);
+  const ChannelId id = channel->local();
+  add_channel(std::move(channel), swarm, now);
+  touch(id);
+}
+
+void Endpoint::Impl::start_peers(Swarm& swarm, Now now) {
+  KnownPeers& peers = swarm.known_peers();
+  while (const auto peer = peers.due(now.monotonic)) {
+    const bool room = channels_.size() < options_.max_channels;
+    if (!room || !swarm.may_talk_to(*peer)) {
+      peers.postpone(*peer, now.monotonic);
+      continue;
+    }
+    connect(swarm, *peer, now);
+  }
+}
+
+}  // namespace ppspp

@@ -1,0 +1,109 @@
+// The tables of an Endpoint and what runs between them.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+#include "channel/channel.h"
+#include "congestion/pacer.h"
+#include "endpoint/deadline_queue.h"
+#include "endpoint/half_open.h"
+#include "ppspp/endpoint.h"
+#include "swarm/swarm.h"
+
+namespace ppspp {
+
+class Endpoint::Impl {
+ public:
+  Impl(const EndpointOptions& options, RandomSource& random, Now now);
+
+  Result<SwarmHandle> join(const SwarmMetadata& metadata, std::unique_ptr<ChunkStore> store,
+                           const SwarmContent& content, const JoinSettings& settings, Now now);
+  std::unique_ptr<ChunkStore> leave(SwarmHandle handle, Now now);
+  void set_limits(std::optional<std::uint64_t> upload, std::optional<std::uint64_t> download,
+                  Now now);
+
+  void handle_datagram(std::span<const std::byte> datagram, const TransportAddress& from, Now now);
+  void flush(Now now);
+  void handle_deadline(Now now);
+  std::optional<Transmit> poll_transmit(std::span<std::byte> buffer, Now now);
+  std::optional<Event> poll_event();
+  TimePoint deadline() const;
+  void handle_too_big(const TransportAddress& to, std::size_t size, Now now);
+
+  Swarm* find(SwarmHandle handle) const;
+  void touch_all(Swarm& swarm);
+  void start_peers(Swarm& swarm, Now now);
+  const EndpointCounters& counters() const { return counters_; }
+  bool idle() const;
+
+ private:
+  struct Slot {  // a channel of the table
+    std::unique_ptr<Channel> channel;
+    Swarm* swarm;
+    bool ready = false;           // stands in ready_
+    bool was_established = false;
+    std::optional<ChannelId> initiator;  // a responder's: the ID of the first datagram
+  };
+  struct Outgoing {  // a datagram that belongs to no channel (any more)
+    TransportAddress to;
+    std::vector<std::byte> octets;
+  };
+
+  // endpoint_handshake.cc
+  void handle_first_datagram(std::span<const std::byte> datagram, const TransportAddress& from,
+                             Now now);
+  void answer(const HalfOpen& entry, Swarm& swarm, std::size_t asked);
+  bool admits_inbound() const;
+  bool is_own_handshake(ChannelId source) const;
+  const Slot* find_initiated_by(const TransportAddress& peer, ChannelId initiator) const;
+  void confirm(const HalfOpen& entry, std::span<const std::byte> datagram, Now now);
+  void settle_twins(ChannelId fresh, Now now);
+  void connect(Swarm& swarm, const TransportAddress& peer, Now now);
+
+  ChannelId new_channel_id();
+  Slot& add_channel(std::unique_ptr<Channel> channel, Swarm& swarm, Now now);
+  void touch(ChannelId id);
+  void settle(ChannelId id, Now now);  // after any input to a channel: closed? established?
+  void end_channel(ChannelId id, Now now, bool retry_now);
+  void drain(Swarm& swarm, Now now);
+  void send_closing(Channel& channel);
+  std::optional<Transmit> poll_outgoing(std::span<std::byte> buffer);
+  std::optional<Transmit> fill_channel(ChannelId id, std::span<std::byte> buffer, Now now);
+  void schedule(ChannelId id, const Slot& slot, Now now);
+
+  EndpointOptions options_;
+  RandomSource& random_;
+  ChannelOptions channel_options_;
+  ChannelScratch scratch_;
+
+  std::map<SwarmHandle, std::unique_ptr<Swarm>> swarms_;  // ordered: what it decides is repeatable
+  std::unordered_map<SwarmId, SwarmHandle> by_id_;
+  std::uint64_t next_handle_ = 1;
+
+  std::unordered_map<std::uint32_t, Slot> channels_;
+  std::size_t established_ = 0;
+  HalfOpenTable half_open_;
+  DeadlineQueue deadlines_;
+  std::deque<ChannelId> ready_;
+  std::vector<ChannelId> held_;  // wait for the upload limit
+  std::deque<Outgoing> outgoing_;
+  std::vector<ChannelId> scratch_ids_;
+
+  std::optional<TokenBucket> upload_;
+  std::optional<TokenBucket> download_;
+  TimePoint upload_ready_at_ = kNever;
+  TimePoint download_ready_at_ = kNever;
+
+  std::deque<Event> events_;
+  EndpointCounters counters_;
+};
+
+}  // namespace ppspp

@@ -1,0 +1,90 @@
+#include "endpoint/half_open.h"
+
+#include <algorithm>
+
+#include "base/assert.h"
+
+namespace ppspp {
+namespace {
+
+constexpr Microseconds kLifetime = std::chrono::seconds(12);
+
+}  // namespace
+
+HalfOpenTable::HalfOpenTable(std::size_t max, std::size_t max_per_address)
+    : max_(std::max<std::size_t>(1, max)), max_per_address_(max_per_address) {}
+
+// An IPv4 address, or an IPv6 network of 64 bits, of which one host has all addresses.
+TransportAddress HalfOpenTable::host_of(const TransportAddress& address) {
+  auto bytes = address.bytes();
+  if (!address.is_v4()) std::fill(bytes.begin() + 8, bytes.end(), std::uint8_t{0});
+  return TransportAddress::v6(bytes, 0);
+}
+
+bool HalfOpenTable::add(const HalfOpen& entry, RandomSource& random) {
+  std::size_t& of_host = per_host_[host_of(entry.peer)];
+  if (of_host >= max_per_address_) return false;
+  ++of_host;
+  if (entries_.size() >= max_) remove_at(random.below(entries_.size()));
+  by_local_[entry.local.value] = entries_.size();
+  entries_.push_back(entry);
+  oldest_ = std::min(oldest_, entry.answered_at);
+  return true;
+}
+
+const HalfOpen* HalfOpenTable::find(ChannelId local) const {
+  const auto found = by_local_.find(local.value);
+  return found == by_local_.end() ? nullptr : &entries_[found->second];
+}
+
+const HalfOpen* HalfOpenTable::find(const TransportAddress& peer, ChannelId remote) const {
+  if (!per_host_.contains(host_of(peer))) return nullptr;
+  const auto found = std::find_if(entries_.begin(), entries_.end(), [&](const HalfOpen& entry) {
+    return entry.remote == remote && entry.peer == peer;
+  });
+  return found == entries_.end() ? nullptr : &*found;
+}
+
+void HalfOpenTable::remove(ChannelId local) {
+  if (const auto found = by_local_.find(local.value); found != by_local_.end()) {
+    remove_at(found->second);
+  }
+}
+
+void HalfOpenTable::remove_at(std::size_t place) {
+  const auto host = per_host_.find(host_of(entries_[place].peer));
+  PPSPP_ASSERT(host != per_host_.end());
+  if (--host->second == 0) per_host_.erase(host);
+  by_local_.erase(entries_[place].local.value);
+  if (place + 1 != entries_.size()) {
+    entries_[place] = entries_.back();
+    by_local_[entries_[place].local.value] = place;
+  }
+  entries_.pop_back();
+  if (entries_.empty()) oldest_ = kNever;
+}
+
+void HalfOpenTable::remove_swarm(SwarmHandle swarm) {
+  for (std::size_t i = entries_.size(); i-- > 0;) {
+    if (entries_[i].swarm == swarm) remove_at(i);
+  }
+}
+
+void HalfOpenTable::expire(TimePoint now) {
+  if (now < deadline()) return;
+  oldest_ = kNever;
+  for (std::size_t i = entries_.size(); i-- > 0;) {
+    if (now >= entries_[i].answered_at + kLifetime) {
+      remove_at(i);
+    } else {
+      oldest_ = std::min(oldest_, entries_[i].answered_at);
+    }
+  }
+  if (entries_.empty()) oldest_ = kNever;
+}
+
+TimePoint HalfOpenTable::deadline() const {
+  return oldest_ == kNever ? kNever : oldest_ + kLifetime;
+}
+
+}  // namespace ppspp

@@ -1,0 +1,218 @@
+// What a receive batch brought: verified together, stored in runs, then acknowledged and announced
+// (RFC 7574, 5.2, 5.3, 5.6.2, 4.3).
+#include <algorithm>
+#include <utility>
+
+#include "base/log.h"
+#include "swarm/size_detection.h"
+#include "swarm/swarm.h"
+
+namespace ppspp {
+namespace {
+
+constexpr std::size_t kMaxHeld = 16;          // chunks that wait for the length of the content
+constexpr std::size_t kMaxRunPieces = 512;    // of one write
+constexpr std::size_t kMaxBatchHashes = 1 << 16;
+
+}  // namespace
+
+bool Swarm::is_wanted(ChunkIndex chunk) const {
+  if (complete_ || store_failed_ || verified_.contains(chunk)) return false;
+  return chunk_count_ == 0 ? chunk < kMaxChunks : chunk < chunk_count_;
+}
+
+std::uint32_t Swarm::note_hash(const ClaimedHash& hash) {
+  if (scratch_.hashes.size() < kMaxBatchHashes) scratch_.hashes.push_back(hash);
+  return next_hash_number();
+}
+
+std::uint32_t Swarm::next_hash_number() const {
+  return static_cast<std::uint32_t>(scratch_.hashes.size());
+}
+
+void Swarm::receive_chunk(Channel& from, const ReceivedChunk& chunk) {
+  batch_.push_back({&from, chunk});
+}
+
+std::span<const ClaimedHash> Swarm::hashes_of(const ReceivedChunk& chunk, bool own_only) const {
+  const std::uint32_t begin = own_only ? chunk.hashes_own : chunk.hashes_begin;
+  return std::span<const ClaimedHash>(scratch_.hashes).subspan(begin, chunk.hashes_end - begin);
+}
+
+void Swarm::flush(Now now) {
+  if (batch_.empty()) return;
+  for (const Received& received : batch_) accept(received, now);
+  write_run(now);
+  batch_.clear();
+  check_complete();
+}
+
+void Swarm::accept(const Received& received, Now now) {
+  const ReceivedChunk& chunk = received.chunk;
+  if (verified_.contains(chunk.chunk) || run_.contains(chunk.chunk)) {
+    ++counts_.chunks_duplicate;  // twice in one batch, from two peers
+    received.from->on_duplicate(chunk.chunk, chunk.one_way_delay_us);
+    return;
+  }
+  const bool sized = know_size(received);
+  const Verdict verdict = sized ? verify(received) : Verdict::missing_hash;
+  if (verdict == Verdict::verified) {
+    if (!length_ && !learn_length(chunk.chunk, chunk.payload.size())) return hold(received);
+    if (!held_.empty()) store_held(now);
+    queue_write(received.from, chunk.chunk, chunk.one_way_delay_us, chunk.payload, now);
+    return;
+  }
+  // It is not here, after all: to be asked for again, of anybody.
+  requested_.erase({chunk.chunk, chunk.chunk + 1});
+  for (const Channel* channel : channels_) touched_.push_back(channel->local());
+  if (verdict == Verdict::wrong) {
+    ++counts_.chunks_rejected;
+    received.from->on_wrong_chunk();
+  } else {
+    ++counts_.chunks_unverifiable;
+    received.from->on_unverifiable();
+  }
+}
+
+// Whether the tree stands, now that this chunk's datagram has been seen.
+bool Swarm::know_size(const Received& received) {
+  if (metadata_.integrity == IntegrityMethod::none) return chunk_count_ != 0;
+  if (verifier_.has_tree() && verifier_.tree().peaks_known()) return true;
+  const auto own = hashes_of(received.chunk, false);
+  // Peaks that did not fit into this datagram came in those before it.
+  std::vector<ClaimedHash> all(received.from->early_hashes().begin(),
+                               received.from->early_hashes().end());
+  all.insert(all.end(), own.begin(), own.end());
+  if (verifier_.has_tree()) return verifier_.accept_peaks(own) || verifier_.accept_peaks(all);
+  SizeClaim claim = prove_size(verifier_, metadata_, received.chunk.chunk, received.chunk.payload, own);
+  std::span<const ClaimedHash> proof = own;
+  if (claim.verdict == Verdict::missing_hash) {
+    claim = prove_size(verifier_, metadata_, received.chunk.chunk, received.chunk.payload, all);
+    proof = all;
+  }
+  if (claim.verdict == Verdict::wrong) {
+    ++counts_.chunks_rejected;
+    received.from->on_wrong_chunk();
+  }
+  return claim.verdict == Verdict::verified && begin_content(claim.chunk_count, proof);
+}
+
+bool Swarm::begin_content(std::uint64_t chunk_count, std::span<const ClaimedHash> hashes) {
+  const auto memory = store_->tree_memory(MerkleTree::memory_size(chunk_count, metadata_.hash));
+  if (memory.empty()) {
+    fail_store();
+    return false;
+  }
+  chunk_count_ = chunk_count;
+  verifier_.start(chunk_count, memory);
+  return verifier_.tree().peaks_known() || verifier_.accept_peaks(hashes);
+}
+
+Verdict Swarm::verify(const Received& received) {
+  const ReceivedChunk& chunk = received.chunk;
+  Verdict verdict = verifier_.verify(chunk.chunk, chunk.payload, hashes_of(chunk, true));
+  if (verdict == Verdict::missing_hash && chunk.hashes_own != chunk.hashes_begin) {
+    verdict = verifier_.verify(chunk.chunk, chunk.payload, hashes_of(chunk, false));
+  }
+  if (verdict == Verdict::missing_hash && !received.from->early_hashes().empty()) {
+    verdict = verify_with_early_hashes(received);
+  }
+  return verdict;
+}
+
+Verdict Swarm::verify_with_early_hashes(const Received& received) {
+  std::vector<ClaimedHash> all(received.from->early_hashes().begin(),
+                               received.from->early_hashes().end());
+  const auto own = hashes_of(received.chunk, false);
+  all.insert(all.end(), own.begin(), own.end());
+  const Verdict verdict = verifier_.verify(received.chunk.chunk, received.chunk.payload, all);
+  if (verdict != Verdict::missing_hash) received.from->forget_early_hashes();
+  return verdict;
+}
+
+// Only the last chunk, verified, tells the exact length (5.6.2 #118).
+bool Swarm::learn_length(ChunkIndex chunk, std::size_t payload_size) {
+  if (chunk + 1 != chunk_count_) return false;
+  length_ = offset_of(chunk) + payload_size;
+  if (store_->set_content_length(*length_) != StoreStatus::done) {
+    fail_store();
+    return false;
+  }
+  events_.push_back({handle_, event::SizeKnown{*length_}});
+  for (const Channel* channel : channels_) touched_.push_back(channel->local());
+  return true;
+}
+
+void Swarm::hold(const Received& received) {
+  if (store_failed_ || held_.size() >= kMaxHeld) return;
+  const auto payload = received.chunk.payload;
+  held_.push_back({received.from, received.chunk.chunk, received.chunk.one_way_delay_us,
+                   {payload.begin(), payload.end()}});
+}
+
+void Swarm::store_held(Now now) {
+  const auto held = std::exchange(held_, {});
+  for (const Held& h : held) {
+    queue_write(h.from, h.chunk, h.one_way_delay_us, h.octets, now);
+    write_run(now);
+  }
+}
+
+void Swarm::queue_write(Channel* from, ChunkIndex chunk, std::int64_t one_way_delay_us,
+                        std::span<const std::byte> payload, Now now) {
+  if (run_.end != chunk || run_pieces_.size() >= kMaxRunPieces) write_run(now);
+  if (run_.empty()) run_ = {chunk, chunk};
+  ++run_.end;
+  run_pieces_.push_back(payload);
+  run_origins_.emplace_back(from, one_way_delay_us);
+}
+
+void Swarm::write_run(Now now) {
+  if (run_.empty()) return;
+  const ChunkRange run = std::exchange(run_, {});
+  const StoreStatus status = store_failed_ ? StoreStatus::failed
+                                           : store_->write(offset_of(run.begin), run_pieces_);
+  if (status == StoreStatus::done) {
+    on_stored(run, now);
+    ChunkIndex chunk = run.begin;
+    for (const auto& [from, delay] : run_origins_) {
+      if (from != nullptr) from->on_verified(chunk, delay, payload_size(chunk), now);
+      ++chunk;
+    }
+  } else {
+    requested_.erase(run);
+    if (status == StoreStatus::failed) fail_store();
+  }
+  run_pieces_.clear();
+  run_origins_.clear();
+}
+
+void Swarm::on_stored(ChunkRange run, Now now) {
+  verified_.insert(run);
+  requested_.erase(run);
+  counts_.downloaded_bytes +=
+      (run.size() - 1) * metadata_.chunk_size + payload_size(run.end - 1);
+  auto* last = events_.empty() ? nullptr
+                               : std::get_if<event::ChunksVerified>(&events_.back().what);
+  if (last != nullptr && last->chunks.end == run.begin) {
+    last->chunks.end = run.end;
+  } else {
+    events_.push_back({handle_, event::ChunksVerified{run}});
+  }
+  for (Channel* channel : channels_) {
+    if (!channel->established()) continue;
+    if (asked_twice_) channel->cancel(run);
+    if (!channel->peer_complete(chunk_count_)) channel->announce(run, now);
+    touched_.push_back(channel->local());
+  }
+}
+
+void Swarm::check_complete() {
+  if (complete_ || !length_ || verified_.count() != chunk_count_) return;
+  complete_ = true;
+  asked_twice_ = false;
+  for (Channel* channel : channels_) channel->cancel({0, chunk_count_});
+  events_.push_back({handle_, event::Complete{}});
+}
+
+}  // namespace ppspp

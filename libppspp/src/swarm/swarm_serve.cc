@@ -1,0 +1,65 @@
+// The swarm's side of serving: chunks from the store, checked where the store is suspect.
+#include <algorithm>
+
+#include "base/log.h"
+#include "swarm/swarm.h"
+
+namespace ppspp {
+
+std::size_t Swarm::payload_size(ChunkIndex chunk) const {
+  if (!length_ || chunk + 1 != chunk_count_) return metadata_.chunk_size;
+  return static_cast<std::size_t>(*length_ - offset_of(chunk));
+}
+
+const MerkleTree* Swarm::tree() const { return verifier_.has_tree() ? &verifier_.tree() : nullptr; }
+
+ReadOutcome Swarm::read(std::span<const ChunkSlot> slots) {
+  auto& pieces = scratch_.pieces;
+  for (std::size_t i = 0; i < slots.size();) {
+    pieces.clear();
+    const std::size_t first = i;
+    do {
+      pieces.push_back(slots[i].payload);
+      ++i;
+    } while (i < slots.size() && slots[i].chunk == slots[i - 1].chunk + 1);
+    const StoreStatus status = store_->read(offset_of(slots[first].chunk), pieces);
+    if (status == StoreStatus::not_yet) return ReadOutcome::not_yet;
+    if (status == StoreStatus::failed) {
+      fail_store();
+      return ReadOutcome::failed;
+    }
+  }
+  // Asked after the read, so that a change which the read has seen is known.
+  if (!store_->content_suspect() || !verifier_.has_tree()) return ReadOutcome::done;
+  bool genuine = true;
+  for (const ChunkSlot& slot : slots) {
+    if (verifier_.matches(slot.chunk, slot.payload)) continue;
+    log(LogLevel::debug, "chunk {} on disk is no longer what was verified", slot.chunk);
+    verified_.erase({slot.chunk, slot.chunk + 1});
+    ++counts_.chunks_rotten;
+    genuine = false;
+  }
+  return genuine ? ReadOutcome::done : ReadOutcome::not_yet;
+}
+
+void Swarm::prefetch(ChunkRange range) {
+  if (!store_failed_) store_->prefetch(offset_of(range.begin), range.size() * metadata_.chunk_size);
+}
+
+void Swarm::count_sent(std::uint64_t bytes, std::uint64_t resent_chunks) {
+  counts_.uploaded_bytes += bytes;
+  counts_.chunks_retransmitted += resent_chunks;
+}
+
+void Swarm::fail_store() {
+  if (store_failed_) return;
+  store_failed_ = true;
+  events_.push_back({handle_, event::StoreFailed{}});
+  for (Channel* channel : channels_) {
+    channel->release(*this);
+    channel->set_choking(true);
+    touched_.push_back(channel->local());
+  }
+}
+
+}  // namespace ppspp
