@@ -1,5 +1,4 @@
 #include "base/assert.h"
-#include "base/overloaded.h"
 #include "wire/chunk_spec.h"
 #include "wire/datagram.h"
 
@@ -36,6 +35,26 @@ void write_whole_data(ByteWriter& out, const Data& data, const WireFormat& forma
   stamp(place.first(8), data.timestamp_us);
   copy(data.payload, place.subspan(8));
 }
+
+struct MessageWriter {
+  ByteWriter& out;
+  const WireFormat& format;
+
+  void operator()(const Handshake& m) const { write_handshake(out, m); }
+  void operator()(const Data& m) const { write_whole_data(out, m, format); }
+  void operator()(const Ack& m) const { write_ack(out, m, format); }
+  void operator()(const Have& m) const { write_have(out, m.chunks, format); }
+  void operator()(const Integrity& m) const { write_integrity(out, m, format); }
+  void operator()(const PexResV4& m) const { write_pex_res(out, m); }
+  void operator()(const PexReq&) const { write_pex_req(out); }
+  void operator()(const SignedIntegrity& m) const { write_signed_integrity(out, m, format); }
+  void operator()(const Request& m) const { write_request(out, m.chunks, format); }
+  void operator()(const Cancel& m) const { write_cancel(out, m.chunks, format); }
+  void operator()(const Choke&) const { write_choke(out); }
+  void operator()(const Unchoke&) const { write_unchoke(out); }
+  void operator()(const PexResV6& m) const { write_pex_res(out, m); }
+  void operator()(const PexResCert& m) const { write_pex_res(out, m); }
+};
 
 }  // namespace
 
@@ -121,23 +140,7 @@ void stamp(std::span<std::byte> timestamp, std::uint64_t microseconds) {
 }
 
 void write_message(ByteWriter& out, const Message& message, const WireFormat& format) {
-  std::visit(overloaded{
-                 [&](const Handshake& m) { write_handshake(out, m); },
-                 [&](const Data& m) { write_whole_data(out, m, format); },
-                 [&](const Ack& m) { write_ack(out, m, format); },
-                 [&](const Have& m) { write_have(out, m.chunks, format); },
-                 [&](const Integrity& m) { write_integrity(out, m, format); },
-                 [&](const PexResV4& m) { write_pex_res(out, m); },
-                 [&](const PexReq&) { write_pex_req(out); },
-                 [&](const SignedIntegrity& m) { write_signed_integrity(out, m, format); },
-                 [&](const Request& m) { write_request(out, m.chunks, format); },
-                 [&](const Cancel& m) { write_cancel(out, m.chunks, format); },
-                 [&](const Choke&) { write_choke(out); },
-                 [&](const Unchoke&) { write_unchoke(out); },
-                 [&](const PexResV6& m) { write_pex_res(out, m); },
-                 [&](const PexResCert& m) { write_pex_res(out, m); },
-             },
-             message);
+  std::visit(MessageWriter{out, format}, message);
 }
 
 }  // namespace ppspp
