@@ -10,24 +10,37 @@ namespace ppspp {
 
 struct LedbatOptions {
   // The queueing delay that the controller aims at. RFC 6817 2.5: at most 100 ms. A smaller one is
-  // kinder to calls and games and fills short queues less; below about 10 ms the noise of clocks and
-  // schedulers is taken for a queue.
+  // kinder to calls and games and fills short queues less; below about 10 ms the noise of clocks
+  // and schedulers is taken for a queue.
   Microseconds target{60'000};
 
   // Window growth per window acknowledged, in segments, when the queue is empty. RFC 6817 2.5: at
   // most 1, as fast as Reno.
   double gain = 1.0;
-  // Of the decrease above the target, relative to `gain` (6817 2.5 allows more than 1).
+  // Divides `gain` by min(16, ceil(2 * target / base RTT)), as LEDBAT++ does: kinder to TCP where
+  // the queue is too short to reach the target, and up to 16 times slower to fill a link that has
+  // become free.
+  bool gain_scaling = false;
+
+  // Above the target (RFC 6817 2.5 allows to decrease faster than to increase): take away, per
+  // round trip, the share of the window that stands in the queue beyond the target. Otherwise
+  // `gain` segments per target, as RFC 6817 has it, which takes seconds to make way for TCP.
+  bool multiplicative_decrease = true;
+  // Factor of the decrease, at least `gain`. Above 1 the window swings: a decrease shows in the
+  // delay only a round trip later.
   double decrease_gain = 1.0;
 
-  std::size_t initial_window_segments = 10;  // RFC 6928; 2 is what RFC 6817 says SHOULD
-  std::size_t min_window_segments = 2;
+  // RFC 6817 2.5: SHOULD be 2, and at most what RFC 5681 permits, which is 4 segments, 3 from 1,096
+  // and 2 from 2,191 octets; the controller does not go beyond that.
+  std::size_t initial_window_segments = 4;
+  std::size_t min_window_segments = 2;  // 1 or 2
   std::size_t max_window_bytes = std::size_t{64} << 20;
 
   // How far the window may outgrow what the application has in flight (6817, ALLOWED_INCREASE).
   std::size_t allowed_increase_segments = 1;
 
-  int base_history_minutes = 10;  // BASE_HISTORY: minutes of minima; an idle minute counts as nothing
+  int base_history_minutes =
+      10;  // BASE_HISTORY: minutes of minima; an idle minute counts as nothing
 
   bool slow_start = true;  // until half the target, or the first loss
 
@@ -39,12 +52,13 @@ struct LedbatOptions {
   Microseconds max_rto{60'000'000};   // 6817 2.4.2: an upper bound of CTO is at least 60 s
   Microseconds initial_rtt{250'000};  // before the first sample
 
-  double pacing_gain = 1.25;             // of window / RTT: above 1, or the window is never used up
-  Microseconds pacing_burst{2'000};      // what may leave back to back, in time at the paced rate
-  std::size_t min_burst_segments = 10;   // and at least so many segments
+  double pacing_gain = 1.25;            // of window / RTT: above 1, or the window is never used up
+  Microseconds pacing_burst{2'000};     // what may leave back to back, in time at the paced rate
+  std::size_t min_burst_segments = 10;  // and at least so many segments
 
   // Periodic slowdowns (LEDBAT++): let the queue drain so that the base delay is seen again. They
-  // keep several flows of ours at one target instead of the sum of theirs.
+  // keep several flows of ours at one target instead of the sum of theirs. Every 10 s, or every
+  // 100 to 200 round trips where that is longer: 1 to 2 % of the time.
   bool slowdown = true;
 };
 

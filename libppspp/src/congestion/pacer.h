@@ -22,6 +22,16 @@ class TokenBucket {
   void take(std::size_t bytes, TimePoint now);
   // When available() will be at least `bytes` (or the burst, if that is less).
   TimePoint ready_at(std::size_t bytes, TimePoint now);
+
+ private:
+  void refill(TimePoint now);
+
+  // Levels are in millionths of an octet: one octet per second gives one of them each microsecond,
+  // and nothing is lost by rounding at any rate.
+  std::uint64_t rate_;
+  std::int64_t burst_;
+  std::int64_t level_;  // negative: debt
+  TimePoint filled_at_;
 };
 
 }  // namespace ppspp

@@ -1,7 +1,7 @@
 // Smoothed round-trip time and the timeouts made of it (RFC 6298, RFC 9002 section 6.2).
 #pragma once
 
-#include <optional>
+#include <cstdint>
 
 #include "ppspp/ledbat_options.h"
 #include "ppspp/time.h"
@@ -15,14 +15,14 @@ class RttEstimator {
   // One measured round trip. Not from chunks that were sent more than once (Karn).
   void on_sample(Microseconds rtt, TimePoint now);
 
-  bool has_sample() const;
+  bool has_sample() const { return has_sample_; }
   Microseconds smoothed() const;   // the initial RTT before the first sample
-  Microseconds variation() const;
-  Microseconds latest() const;
-  Microseconds minimum() const;    // over the connection
+  Microseconds variation() const;  // half the initial RTT before the first sample
+  Microseconds latest() const;     // the initial RTT before the first sample
+  Microseconds minimum() const;    // over the connection; the initial RTT before the first sample
 
   // CTO of RFC 6817: smoothed + 4 * variation, between the floor and the ceiling, doubled `backoff`
-  // times.
+  // times. One second, doubled, before the first sample (RFC 6817 2.4.2).
   Microseconds rto(int backoff) const;
   // When to probe for a tail loss: smoothed + max(4 * variation, 1 ms) + ack_delay, doubled
   // `backoff` times; no floor of hundreds of milliseconds.
@@ -31,12 +31,17 @@ class RttEstimator {
   Microseconds loss_delay() const;
 
  private:
-  // of the congestion module
-  LedbatOptions options_;
-  std::optional<Microseconds> smoothed_;
-  Microseconds variation_{0};
-  Microseconds latest_{0};
-  Microseconds minimum_{Microseconds::max()};
+  Microseconds doubled(Microseconds timeout, int times) const;
+
+  Microseconds min_rto_;
+  Microseconds max_rto_;
+  double reordering_rtt_;
+  // Scaled as RFC 6298 weighs them, so that integers lose nothing on a path of 100 microseconds.
+  std::int64_t smoothed_times_8_;
+  std::int64_t variation_times_4_;
+  Microseconds latest_;
+  Microseconds minimum_;
+  bool has_sample_ = false;
 };
 
 }  // namespace ppspp
