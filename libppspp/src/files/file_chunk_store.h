@@ -37,8 +37,8 @@ using StoreReady = std::function<void()>;
 
 struct DownloadOptions {
   bool force = false;  // an output file that is not this download's may be overwritten
-  StoreReady ready;
-  HashOptions check;  // threads, progress and cancel of the check of an interrupted download
+  StoreReady ready = {};
+  HashOptions check = {};  // threads, progress and cancel of the check of an interrupted download
 };
 
 struct OpenedDownload;

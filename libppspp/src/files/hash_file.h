@@ -24,7 +24,7 @@ struct HashOptions {
   unsigned threads = 0;  // 0: one for each core
   // Octets done and octets in all; from the calling thread, at most about ten times a second, and
   // once at the end.
-  std::function<void(std::uint64_t done, std::uint64_t total)> progress;
+  std::function<void(std::uint64_t done, std::uint64_t total)> progress = {};
   // Set it (from a signal handler or another thread) to give up; the error is then Errc::left.
   const std::atomic<bool>* cancel = nullptr;
 };
