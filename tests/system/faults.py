@@ -34,7 +34,8 @@ class Network(harness.TestCase):
         self.assertEqual(self.through("--loss", 0.01, "--delay", 5)["chunks_rejected"], 0)
 
     def test_loss_of_5_percent(self):
-        self.assertEqual(self.through("--loss", 0.05, "--delay", 5, size=4 << 20)["chunks_rejected"], 0)
+        report = self.through("--loss", 0.05, "--delay", 5, size=4 << 20)
+        self.assertEqual(report["chunks_rejected"], 0)
 
     def test_loss_of_20_percent(self):
         self.through("--loss", 0.2, "--delay", 5, size=1 << 20)
@@ -46,7 +47,8 @@ class Network(harness.TestCase):
         self.assertEqual(self.through("--reorder", 0.2, "--delay", 2)["chunks_rejected"], 0)
 
     def test_jitter(self):
-        self.assertEqual(self.through("--delay", 10, "--jitter", 30, size=4 << 20)["chunks_rejected"], 0)
+        report = self.through("--delay", 10, "--jitter", 30, size=4 << 20)
+        self.assertEqual(report["chunks_rejected"], 0)
 
     def test_a_narrow_link_with_a_short_queue(self):
         self.through("--rate", 1e6, "--queue", 20_000, "--delay", 10, size=3 << 20)
@@ -64,7 +66,8 @@ class Network(harness.TestCase):
                      "--delay", 5, "--jitter", 5, size=2 << 20)
 
     def test_big_chunks_with_loss(self):
-        self.through("--loss", 0.02, "--delay", 5, seed_options=["--chunk-size", "8192"], size=4 << 20)
+        self.through("--loss", 0.02, "--delay", 5, size=4 << 20,
+                     seed_options=["--chunk-size", "8192"])
 
 
 class Liars(harness.TestCase):
@@ -157,8 +160,9 @@ class Floods(harness.TestCase):
         sent = [0]
         def garbage():
             for target in targets:
-                prefix = self.random.choice([b"", bytes(4), bytes(5), b"\0\0\0\0\0\0\0\0\1\0\1\1\1"])
-                source.sendto(prefix + self.random.randbytes(self.random.randrange(0, 1500)), target)
+                prefix = self.random.choice([b"", bytes(4), bytes(5), bytes(8) + b"\1\0\1\1\1"])
+                noise = self.random.randbytes(self.random.randrange(0, 1500))
+                source.sendto(prefix + noise, target)
                 sent[0] += 1
             time.sleep(0.0002)
         self.start_thread(garbage)
@@ -180,7 +184,8 @@ class Floods(harness.TestCase):
                 source.bind((f"127.{self.random.randrange(1, 255)}.{self.random.randrange(255)}."
                              f"{self.random.randrange(1, 255)}", 0))
                 for _ in range(4):
-                    first = raw_peer.handshake(wire.Format(), swarm_id, self.random.randrange(1, 2**32))
+                    channel = self.random.randrange(1, 2**32)
+                    first = raw_peer.handshake(wire.Format(), swarm_id, channel)
                     source.sendto(wire.datagram(0, [first], wire.Format()), target)
                     sent[0] += 1
             time.sleep(0.0005)

@@ -38,6 +38,7 @@ class Process:
 
     def __init__(self, name, argv, directory, stdin=None, stdout=None, prefix=()):
         self.name = name
+        self.output = None  # of a ppspp-get: its file, or "-"
         self.expected_signals = {signal.SIGKILL, signal.SIGTERM}
         self.stdout_path = os.path.join(directory, name + ".stdout")
         self.stderr_path = os.path.join(directory, name + ".stderr")
@@ -106,8 +107,8 @@ class Process:
 
     def json(self):
         """The one JSON object that the program printed when it ended."""
-        lines = [line for line in (self.stdout() + "\n" + self.stderr()).splitlines()
-                 if line.startswith("{")]
+        text = self.stderr() if self.output == "-" else self.stdout()
+        lines = [line for line in text.splitlines() if line.startswith("{")]
         if len(lines) != 1:
             raise Failed(f"{self.name} printed {len(lines)} JSON objects instead of one")
         return json.loads(lines[0])
@@ -297,7 +298,7 @@ class TestCase(unittest.TestCase):
         code = getter.wait(timeout)
         self.assertEqual(code, 0, f"{getter.name} failed: {getter.stderr()[-500:]}")
         self.assert_identical(expected, getter.output)
-        self.assertFalse(os.path.exists(getter.output + ".ppspp"), "the resume record is still there")
+        self.assertFalse(os.path.exists(getter.output + ".ppspp"), "the resume record is left")
 
     def transfer(self, path, seed_options=(), get_options=(), timeout=60, host="127.0.0.1"):
         """One seeder, one leecher, the same file in the end."""

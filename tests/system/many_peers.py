@@ -66,8 +66,8 @@ class Partial(harness.TestCase):
                  for _ in range(2)]
         time.sleep(1.0)
         seeder.send_signal(signal.SIGSTOP)
-        third = self.getter(seeder.url, peers=[*(harness.host_port("127.0.0.1", p.port()) for p in parts),
-                                               seeder.address])
+        addresses = [harness.host_port("127.0.0.1", p.port()) for p in parts]
+        third = self.getter(seeder.url, peers=[*addresses, seeder.address])
         time.sleep(1.5)
         self.assertTrue(third.running(), "it cannot be complete yet")
         seeder.send_signal(signal.SIGCONT)

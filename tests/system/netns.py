@@ -52,7 +52,10 @@ class Probe(threading.Thread):
 
     def send(self):
         while not self.stopping:
-            self.sender.sendto(struct.pack(">d", time.monotonic()), self.address)
+            try:
+                self.sender.sendto(struct.pack(">d", time.monotonic()), self.address)
+            except OSError:
+                return  # closed: the test is over
             time.sleep(0.02)
 
     def run(self):
@@ -112,12 +115,12 @@ class Bottleneck(harness.TestCase):
 
     def start_transfer(self, size):
         path = self.content(size)
-        seeder = self.start("seed", ["ip", "netns", "exec", self.near, harness.program("PPSPP_SEED"),
-                                     "-l", "10.77.0.1:6778", path])
+        near, far = (["ip", "netns", "exec", name] for name in (self.near, self.far))
+        seeder = self.start("seed", [*near, harness.program("PPSPP_SEED"), "-l", "10.77.0.1:6778",
+                                     path])
         url = seeder.first_line(60)
-        return self.start("get", ["ip", "netns", "exec", self.far, harness.program("PPSPP_GET"),
-                                  "--peer", "10.77.0.1:6778", "-o", self.path("output"), "--json",
-                                  url])
+        return self.start("get", [*far, harness.program("PPSPP_GET"), "--peer", "10.77.0.1:6778",
+                                  "-o", self.path("output"), "--json", url])
 
     def start_probe(self):
         receiver = socket_in(self.far, socket.SOCK_DGRAM)
@@ -129,6 +132,8 @@ class Bottleneck(harness.TestCase):
         def stop():
             probe.stopping = True
             probe.join()
+            sender.close()
+            receiver.close()
         self.closers.append(stop)
         return probe
 

@@ -31,6 +31,7 @@ class Counter(threading.Thread):
             pass
         finally:
             os.close(self.write_end)
+            self.source.close()
 
 
 class Player(harness.TestCase):

@@ -113,7 +113,8 @@ class RawPeer:
         self.send_raw(wire.datagram(channel, messages, self.form))
 
     def first_datagram(self, *more, **changes):
-        first = handshake(self.form, self.swarm_id, self.channel, **changes)
+        swarm_id = changes.pop("swarm_id", self.swarm_id)
+        first = handshake(self.form, swarm_id, self.channel, **changes)
         return wire.datagram(0, [first, *more], self.form)
 
     def receive_raw(self, timeout=1.0):
@@ -250,7 +251,8 @@ class FakeSeeder(threading.Thread):
         match message:
             case wire.Request() if not self.choked:
                 first, last = message.chunks
-                self.requests += [(sender, i) for i in range(first, min(last, self.tree.count - 1) + 1)]
+                last = min(last, self.tree.count - 1)
+                self.requests += [(sender, i) for i in range(first, last + 1)]
             case wire.Cancel():
                 first, last = message.chunks
                 self.requests = [r for r in self.requests if not first <= r[1] <= last]

@@ -1,4 +1,4 @@
-"""One seeder, one leecher: whatever the content and the swarm's parameters, the file is identical."""
+"""One seeder, one leecher: whatever the content and the parameters, the file is identical."""
 
 import itertools
 import os
@@ -179,8 +179,8 @@ class OneGibibyte(harness.TestCase):
         getter = self.transfer(path, timeout=400)
         seconds = getter.seconds()
         seed_cpu = self.processes[0].cpu_seconds
-        print(f"1 GiB: {(1 << 30) / seconds / 1e6:.0f} MB/s, CPU seed {seed_cpu:.2f} s (with hashing), "
-              f"get {getter.cpu_seconds:.2f} s; memory {getter.max_rss_kib >> 10} MiB")
+        print(f"1 GiB: {(1 << 30) / seconds / 1e6:.0f} MB/s, CPU seed {seed_cpu:.2f} s (it hashes "
+              f"first), get {getter.cpu_seconds:.2f} s; memory {getter.max_rss_kib >> 10} MiB")
 
 
 if __name__ == "__main__":

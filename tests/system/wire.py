@@ -143,7 +143,8 @@ def encode_chunks(chunks, form):
     if form.addressing in ("bin32", "bin64"):
         return struct.pack(">I" if form.addressing == "bin32" else ">Q", to_bin(chunks))
     if form.addressing == "byte64":
-        return struct.pack(">QQ", chunks[0] * form.chunk_size, (chunks[1] + 1) * form.chunk_size - 1)
+        first, end = chunks[0] * form.chunk_size, (chunks[1] + 1) * form.chunk_size
+        return struct.pack(">QQ", first, end - 1)
     return struct.pack(">II" if form.addressing == "chunk32" else ">QQ", *chunks)
 
 
