@@ -8,4 +8,8 @@ struct overloaded : Cases... {
   using Cases::operator()...;
 };
 
+// clang 14 does not deduce the arguments of an aggregate by itself.
+template <typename... Cases>
+overloaded(Cases...) -> overloaded<Cases...>;
+
 }  // namespace ppspp
