@@ -48,7 +48,7 @@ TimePoint TokenBucket::ready_at(std::size_t bytes, TimePoint now) {
   const std::int64_t missing = std::min(units(bytes), burst_) - level_;
   if (rate_ == 0 || missing <= 0) return now;
   const auto rate = static_cast<std::int64_t>(rate_);
-  return time_after(now, Microseconds{(missing - 1) / rate + 1});
+  return time_after(std::max(now, filled_at_), Microseconds{(missing - 1) / rate + 1});
 }
 
 void TokenBucket::refill(TimePoint now) {
