@@ -122,6 +122,8 @@ class Swarm {
   // peer that cannot be reached, or goes, is tried again later.
   Result<void> add_peer(std::string_view host_and_port);
 
+  // The first octet can be read.
+  void on_first_byte(std::function<void()> handler);
   // The content is complete, and on disk if it has a file. At once if it is already.
   void on_complete(std::function<void()> handler);
   // The swarm cannot go on (the file cannot be opened or written, ...), and has been left.

@@ -12,6 +12,24 @@
 #include "net/clock.h"
 
 namespace ppspp {
+namespace {
+
+// Opens a download; a file in its way that turns out to be the whole content is seeded instead.
+Result<OpenedDownload> open_or_recognise(const std::filesystem::path& path,
+                                         const SwarmMetadata& metadata,
+                                         const DownloadOptions& options) {
+  auto opened = FileChunkStore::open_download(path, metadata, options);
+  if (opened || opened.error().code != Errc::exists) return opened;
+  auto found = verify_complete_file(path, metadata, options.check);
+  if (!found || !*found) return opened;
+  OpenedDownload download;
+  download.state = OpenedDownload::State::complete;
+  download.length = (*found)->length;
+  download.store = FileChunkStore::seed(*std::move(*found), options.ready);
+  return download;
+}
+
+}  // namespace
 
 ActiveSwarm::ActiveSwarm(ActiveNode& node, SwarmUrl url, const JoinSettings& settings)
     : io_(node.io()),
@@ -47,7 +65,7 @@ void ActiveSwarm::open_file(const JoinOptions& options) {
   const auto result = std::make_shared<std::optional<Result<OpenedDownload>>>();
   node_->background().run(
       [result, how = std::move(how), path = options.output, metadata = url_.metadata] {
-        result->emplace(FileChunkStore::open_download(path, metadata, how));
+        result->emplace(open_or_recognise(path, metadata, how));
       },
       [self = shared_from_this(), result] { self->opened(std::move(**result)); });
 }
@@ -92,6 +110,7 @@ Result<void> ActiveSwarm::join(std::unique_ptr<FileChunkStore> store, const Swar
   store_ = kept;
   if (content.length > 0) on_length(content.length);
   contact_peers_of_url();
+  announce_first_byte();
   proceed_reading();
   node_->driver().kick();
   return {};
@@ -116,7 +135,10 @@ StoreReady ActiveSwarm::store_ready_poster() {
 void ActiveSwarm::on_event(const Event& event) {
   std::visit(overloaded{
                  [this](const event::SizeKnown& e) { on_length(e.content_length); },
-                 [this](const event::ChunksVerified&) { proceed_reading(); },
+                 [this](const event::ChunksVerified&) {
+                   announce_first_byte();
+                   proceed_reading();
+                 },
                  [this](const event::Complete&) { on_content_complete(); },
                  [this](const event::PeerJoined& e) { contacts_->joined(e.peer); },
                  [this](const event::PeerLeft& e) { contacts_->lost(e.peer); },
@@ -155,6 +177,12 @@ void ActiveSwarm::on_content_complete() {
       [self = shared_from_this()] {
         if (self->joined()) self->finish_file();
       });
+}
+
+void ActiveSwarm::announce_first_byte() {
+  if (!on_first_byte_ || !joined()) return;
+  if (!node_->driver().endpoint().has_chunk(handle_, 0)) return;
+  asio::post(io_, [handler = std::exchange(on_first_byte_, nullptr)] { handler(); });
 }
 
 void ActiveSwarm::finish_file() {
@@ -213,6 +241,11 @@ Result<void> ActiveSwarm::add_peer(std::string_view host_and_port) {
     url_.peers.emplace_back(host_and_port);
   }
   return {};
+}
+
+void ActiveSwarm::on_first_byte(std::function<void()> handler) {
+  on_first_byte_ = std::move(handler);
+  announce_first_byte();
 }
 
 void ActiveSwarm::on_complete(std::function<void()> handler) {

@@ -37,6 +37,7 @@ class ActiveSwarm : public std::enable_shared_from_this<ActiveSwarm> {
   ContentReader& reader() { return reader_; }
   void add_peer(const TransportAddress& peer);
   Result<void> add_peer(std::string_view host_and_port);
+  void on_first_byte(std::function<void()> handler);
   void on_complete(std::function<void()> handler);
   void on_error(std::function<void(const Error&)> handler);
   void leave();
@@ -55,6 +56,7 @@ class ActiveSwarm : public std::enable_shared_from_this<ActiveSwarm> {
   void on_store_ready();
   void on_length(std::uint64_t length);
   void on_content_complete();
+  void announce_first_byte();
   void finish_file();
   void announce_complete();
   void fail_with(const Error& error);
@@ -74,6 +76,7 @@ class ActiveSwarm : public std::enable_shared_from_this<ActiveSwarm> {
   ContentReading reading_;
   ContentReader reader_;
   std::unique_ptr<PeerContacts> contacts_;
+  std::function<void()> on_first_byte_;
   std::function<void()> on_complete_;
   std::function<void(const Error&)> on_error_;
 };

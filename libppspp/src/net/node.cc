@@ -43,6 +43,9 @@ void Swarm::add_peer(const TransportAddress& peer) {
 Result<void> Swarm::add_peer(std::string_view peer) {
   return swarm_->add_peer(peer);
 }
+void Swarm::on_first_byte(std::function<void()> handler) {
+  swarm_->on_first_byte(std::move(handler));
+}
 void Swarm::on_complete(std::function<void()> handler) {
   swarm_->on_complete(std::move(handler));
 }

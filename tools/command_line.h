@@ -1,0 +1,69 @@
+// Options that several programs take, their values, and how --help looks.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ppspp/swarm_metadata.h"
+#include "ppspp/transport_address.h"
+#include "program.h"
+
+namespace ppspp::tools {
+
+// "100", "64k", "1.5M": octets, with suffixes that are powers of 1024.
+Result<std::uint64_t> parse_rate(std::string_view text);
+// Seconds, with a fraction or without, more than 0.
+Result<double> parse_seconds(std::string_view text);
+
+// How the swarm is described; only what was given.
+struct SwarmOptions {
+  std::optional<std::uint32_t> chunk_size;
+  std::optional<ChunkAddressing> addressing;
+  std::optional<HashFunction> hash;
+  std::optional<IntegrityMethod> integrity;
+
+  void apply_to(SwarmMetadata& metadata) const;
+  // "No integrity protection" with peers anywhere: only if it was asked for by name.
+  bool allow_unprotected() const { return integrity == IntegrityMethod::none; }
+};
+
+class CommandLine {
+ public:
+  // `positional` as it stands in the usage line.
+  CommandLine(std::string name, std::string purpose, std::string positional);
+
+  CLI::App& app() { return app_; }
+
+  // An option whose value `take` understands, or says in an Error why not.
+  using Take = std::function<Result<void>(const std::string&)>;
+  CLI::Option* option(const std::string& names, const std::string& value, Take take,
+                      const std::string& description, const std::string& default_value = "");
+  CLI::Option* repeatable(const std::string& names, const std::string& value, Take take,
+                          const std::string& description, const std::string& default_value = "");
+  CLI::Option* flag(const std::string& names, bool& target, const std::string& description);
+
+  // Options of the contract that this version refuses when they are used.
+  void not_yet(const std::string& names, const std::string& value, const std::string& description,
+               const std::string& default_value = "");
+
+  void add_listen(std::vector<TransportAddress>& target, const std::string& default_value);
+  void add_swarm_options(SwarmOptions& target, bool for_url);
+  void add_peers(std::vector<std::string>& target, const std::string& description,
+                 const std::string& names = "--peer");
+  void add_rate(const std::string& names, std::optional<std::uint64_t>& target,
+                const std::string& description);
+  void add_verbose(int& target);
+
+  // Nothing, or how the program ends right away.
+  std::optional<EarlyExit> parse(int argc, const char* const* argv);
+
+ private:
+  CLI::App app_;
+};
+
+}  // namespace ppspp::tools

@@ -1,0 +1,32 @@
+// The command line of ppspp-get.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "command_line.h"
+#include "ppspp/swarm_url.h"
+#include "program.h"
+
+namespace ppspp::tools {
+
+struct GetCommand {
+  SwarmUrl url;        // with what the options changed
+  std::string output;  // "-": standard output
+  std::vector<TransportAddress> listen;
+  bool allow_unprotected = false;
+  bool force = false;
+  bool stay = false;
+  bool json = false;
+  std::optional<double> timeout;  // seconds
+  std::optional<std::uint64_t> upload_limit;
+  std::optional<std::uint64_t> download_limit;
+  int verbosity = 0;
+
+  bool to_stdout() const { return output == "-"; }
+};
+
+Parsed<GetCommand> parse_get_command(int argc, const char* const* argv);
+
+}  // namespace ppspp::tools

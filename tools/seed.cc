@@ -1,0 +1,126 @@
+#include "seed.h"
+
+#include <fmt/format.h>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <optional>
+#include <system_error>
+
+#include "ppspp/ppspp.h"
+#include "terminal.h"
+
+namespace ppspp::tools {
+namespace {
+
+constexpr std::string_view kProgram = "ppspp-seed";
+
+class Seeder {
+ public:
+  explicit Seeder(const SeedCommand& command) : command_(command), signals_(io_, SIGINT, SIGTERM) {}
+
+  int run() {
+    auto node = Node::open(io_, NodeOptions{command_.listen, command_.upload_limit, {}});
+    if (!node) return fail_with(node.error());
+    node_.emplace(*std::move(node));
+    signals_.async_wait([this](const error_code& error, int) {
+      if (!error) on_signal();
+    });
+    node_->async_seed(command_.file, seed_options(),
+                      [this](Result<Swarm> swarm) { hashed(std::move(swarm)); });
+    io_.run();
+    clear_progress();
+    return exit_code_;
+  }
+
+ private:
+  SeedOptions seed_options() {
+    SeedOptions options;
+    command_.swarm.apply_to(options.metadata);
+    options.allow_unprotected = command_.swarm.allow_unprotected();
+    if (shows_progress()) {
+      options.progress = [this](std::uint64_t done, std::uint64_t total) { show(done, total); };
+    }
+    return options;
+  }
+
+  void show(std::uint64_t done, std::uint64_t total) {
+    if (swarm_) return;
+    rate_.update(done, RateMeter::Clock::now());
+    const double part = total == 0 ? 0 : static_cast<double>(done) / static_cast<double>(total);
+    show_progress(fmt::format("hashing {} {:3.0f}% of {}, {}/s", format_bar(part, 30), part * 100,
+                              format_size(static_cast<double>(total)), format_size(rate_.rate())));
+  }
+
+  void hashed(Result<Swarm> swarm) {
+    clear_progress();
+    if (interrupted_) return end();
+    if (!swarm) {
+      exit_code_ = fail_with(swarm.error());
+      return end();
+    }
+    swarm_.emplace(*std::move(swarm));
+    swarm_->on_error([this](const Error& error) {
+      exit_code_ = fail_with(error);
+      end();
+    });
+    for (const std::string& peer : command_.peers) static_cast<void>(swarm_->add_peer(peer));
+    print_url();
+  }
+
+  void print_url() {
+    SwarmUrl url = swarm_->url();
+    url.peers = command_.advertise;
+    const std::string line = url.to_string() + "\n";
+    if (std::fwrite(line.data(), 1, line.size(), stdout) == line.size() &&
+        std::fflush(stdout) == 0) {
+      return;
+    }
+    complain(kProgram,
+             fmt::format("cannot print the URL: {}", std::generic_category().message(errno)));
+    exit_code_ = kFailed;
+    end();
+  }
+
+  void on_signal() {
+    interrupted_ = true;
+    if (!swarm_) {
+      complain(kProgram, "interrupted before the file was hashed");
+      exit_code_ = kFailed;
+    }
+    end();
+  }
+
+  // A second signal ends the program the hard way, should this take too long.
+  void end() {
+    signals_.cancel();
+    signals_.clear();
+    if (swarm_) swarm_->leave();
+    node_.reset();
+  }
+
+  static int fail_with(const Error& error) {
+    complain(kProgram, error.context);
+    return exit_code_of(error);
+  }
+
+  const SeedCommand& command_;
+  asio::io_context io_;
+  asio::signal_set signals_;
+  std::optional<Node> node_;
+  std::optional<Swarm> swarm_;
+  RateMeter rate_;
+  bool interrupted_ = false;
+  int exit_code_ = kDone;
+};
+
+}  // namespace
+
+int run_seed(const SeedCommand& command) {
+  return Seeder(command).run();
+}
+
+}  // namespace ppspp::tools
