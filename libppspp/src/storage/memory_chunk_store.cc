@@ -74,7 +74,7 @@ StoreStatus MemoryChunkStore::set_content_length(std::uint64_t length) {
 // content, and its last chunk may be short.
 std::span<std::byte> MemoryChunkStore::tree_memory(std::size_t size) {
   if (size == 0 || size > max_length_ / 4 + 128) return {};
-  tree_.allocate(size);
+  if (tree_.octets().size() != size) tree_.allocate(size);  // else a tree that was built before
   return tree_.octets();
 }
 
