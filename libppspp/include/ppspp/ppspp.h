@@ -36,6 +36,10 @@ using boost::system::error_code;
 class ActiveNode;
 class ActiveSwarm;
 
+// A namespace of its own, which nobody needs to write: the protocol's core has a Swarm as well, and
+// to the linker the two must not look alike.
+inline namespace node {
+
 struct NodeOptions {
   // At most one address of each IP version; [::] alone means both. Empty: [::]:6778.
   std::vector<TransportAddress> listen;
@@ -173,4 +177,5 @@ class Node {
   std::shared_ptr<ActiveNode> node_;
 };
 
+}  // namespace node
 }  // namespace ppspp
