@@ -40,6 +40,7 @@ PUBLIC_HEADERS = {
     "random_source.h": "base",
     "result.h": "base",
     "swarm_metadata.h": "metadata",
+    "swarm_types.h": "swarm",
     "swarm_url.h": "metadata",
     "time.h": "base",
     "transport_address.h": "base",

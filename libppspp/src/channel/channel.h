@@ -190,7 +190,7 @@ class Channel {
   void fill_acks(ByteWriter& out, ChannelContext& context, Now now);
   void fill_haves(ByteWriter& out, ChannelContext& context, Now now);
   void fill_requests(ByteWriter& out, ChannelContext& context, Now now);
-  std::uint64_t request_budget(std::uint32_t chunk_size, Now now) const;
+  std::uint64_t request_budget(ChannelContext& context, Now now) const;
   std::optional<Filled> fill_train(std::span<std::byte> buffer, std::size_t control_size,
                                    std::size_t allowance, ChannelContext& context, Now now);
   std::size_t data_allowance(std::size_t needed, std::size_t one_chunk, std::size_t allowance,

@@ -68,6 +68,8 @@ class ChannelContext {
   // give. What is not outstanding any more, and has not come, is given back.
   virtual ChunkRange pick(Channel& from, std::uint64_t max_chunks, Now now) = 0;
   virtual void give_back(Channel& from, ChunkRange range) = 0;
+  // Octets that one channel may have under way without overrunning our socket's buffer.
+  virtual std::uint64_t receive_share() const = 0;
 
   // Serving.
   virtual bool can_serve() const = 0;

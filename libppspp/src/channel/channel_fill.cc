@@ -15,6 +15,7 @@ constexpr std::uint64_t kFirstRequestBytes = 256 << 10;
 constexpr std::uint64_t kMaxRequestBytes = 64 << 20;
 constexpr std::uint64_t kStalledRequestChunks = 16;
 constexpr Microseconds kRequestAhead = std::chrono::milliseconds(200);
+constexpr Microseconds kLeastRequestAhead = std::chrono::milliseconds(2);
 // A hash above so many chunks is worth sending twice on a path that loses datagrams.
 constexpr std::size_t kHashesWorthRepeating = 3;
 
@@ -137,13 +138,20 @@ void Channel::fill_haves(ByteWriter& out, ChannelContext& context, Now now) {
 }
 
 // What may be outstanding: twice what arrives in a round trip and a bit, so that the pipe is full
-// and demand can double each time that the peer keeps up with it.
-std::uint64_t Channel::request_budget(std::uint32_t chunk_size, Now now) const {
+// and demand can double each time that the peer keeps up with it. On a fast path, where the bit
+// would be more than our socket can hold while we are busy, it is no more than that.
+std::uint64_t Channel::request_budget(ChannelContext& context, Now now) const {
   if (stalls_ > 0) return now.monotonic < retry_at_ ? 0 : kStalledRequestChunks;
-  const auto span = static_cast<std::uint64_t>((rtt_.smoothed() * 2 + kRequestAhead).count());
-  const std::uint64_t bytes = receive_rate(now) / 1'000 * span / 1'000;
-  return std::max<std::uint64_t>(
-      1, std::clamp(bytes, kFirstRequestBytes, kMaxRequestBytes) / chunk_size);
+  const std::uint64_t rate = receive_rate(now);
+  const auto bytes_in = [rate](Microseconds span) {
+    return rate / 1'000 * static_cast<std::uint64_t>(span.count()) / 1'000;
+  };
+  const std::uint64_t wished = bytes_in(rtt_.smoothed() * 2 + kRequestAhead);
+  const std::uint64_t held = std::max<std::uint64_t>(
+      context.receive_share(), bytes_in(rtt_.smoothed() * 2 + kLeastRequestAhead));
+  const std::uint64_t bytes =
+      std::clamp(std::min(wished, held), kFirstRequestBytes, kMaxRequestBytes);
+  return std::max<std::uint64_t>(1, bytes / context.metadata().chunk_size);
 }
 
 void Channel::fill_requests(ByteWriter& out, ChannelContext& context, Now now) {
@@ -152,7 +160,7 @@ void Channel::fill_requests(ByteWriter& out, ChannelContext& context, Now now) {
     return;
   }
   const WireFormat& format = context.format();
-  const std::uint64_t budget = request_budget(context.metadata().chunk_size, now);
+  const std::uint64_t budget = request_budget(context, now);
   if (requests_.chunks() > budget - budget / 4) return;
   const bool first = requests_.empty();
   while (requests_.chunks() < budget && !requests_.full() && out.fits(format.have_size())) {

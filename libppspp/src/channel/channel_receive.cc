@@ -129,7 +129,10 @@ void Channel::on_ack(const Ack& message, ChannelContext& context, Now now) {
   if (acked.chunks == 0) return;  // an old ACK, or one for what we never sent (12.6.4)
   last_progress_at_ = now.monotonic;
   probes_in_a_row_ = timeouts_in_a_row_ = 0;
-  if (acked.rtt) rtt_.on_sample(*acked.rtt, now.monotonic);
+  if (acked.rtt) {
+    rtt_.on_sample(*acked.rtt, now.monotonic);
+    ledbat_.on_rtt_sample(*acked.rtt, now.monotonic);
+  }
   path_.on_acked(acked.largest, acked.probe, now.monotonic);
   ledbat_.set_segment_size(path_.size());
   ledbat_.on_ack(acked.bytes, message.one_way_delay_us, rtt_.smoothed(), acked.app_limited,

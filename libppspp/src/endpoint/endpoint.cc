@@ -109,5 +109,6 @@ std::uint64_t Endpoint::chunk_count(SwarmHandle handle) const {
 
 const EndpointCounters& Endpoint::counters() const { return impl_->counters(); }
 bool Endpoint::idle() const { return impl_->idle(); }
+void Endpoint::check_invariants() const { impl_->check_invariants(); }
 
 }  // namespace ppspp

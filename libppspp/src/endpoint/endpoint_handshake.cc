@@ -120,6 +120,7 @@ void Endpoint::Impl::confirm(const HalfOpen& half_open, std::span<const std::byt
   add_channel(std::move(channel), *swarm, now).initiator = entry.remote;
   for (const ChunkRange have : entry.haves) fresh.learn_have(have, *swarm, now);
   fresh.handle_datagram(datagram, *swarm, now);
+  touch(entry.local);
   settle(entry.local, now);
   settle_twins(entry.local, now);
 }

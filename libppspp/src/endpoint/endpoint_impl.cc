@@ -62,6 +62,7 @@ Result<SwarmHandle> Endpoint::Impl::join(const SwarmMetadata& metadata,
       Swarm::create(handle, metadata, std::move(store), content, settings, random_, scratch_);
   if (!swarm) return Unexpected{swarm.error()};
   ++next_handle_;
+  (*swarm)->set_receive_buffer(options_.receive_buffer);
   by_id_.emplace(metadata.id, handle);
   Swarm& joined = *swarms_.emplace(handle, *std::move(swarm)).first->second;
   drain(joined, now);
@@ -333,6 +334,23 @@ void Endpoint::Impl::handle_too_big(const TransportAddress& to, std::size_t size
   for (auto& [id, slot] : channels_) {
     if (slot.channel->peer() == to) slot.channel->handle_too_big(size, now);
   }
+}
+
+void Endpoint::Impl::check_invariants() const {
+  std::size_t established = 0;
+  for (const auto& [id, slot] : channels_) {
+    if (slot.was_established) ++established;
+    PPSPP_ASSERT(slot.channel->local().value == id);
+    const auto own = slot.swarm->channels();
+    PPSPP_ASSERT(std::find(own.begin(), own.end(), slot.channel.get()) != own.end());
+  }
+  PPSPP_ASSERT(established == established_);
+  std::size_t channels = 0;
+  for (const auto& [handle, swarm] : swarms_) {
+    swarm->check_invariants();
+    channels += swarm->channels().size();
+  }
+  PPSPP_ASSERT(channels == channels_.size());
 }
 
 bool Endpoint::Impl::idle() const {

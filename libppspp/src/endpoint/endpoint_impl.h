@@ -43,6 +43,7 @@ class Endpoint::Impl {
   void start_peers(Swarm& swarm, Now now);
   const EndpointCounters& counters() const { return counters_; }
   bool idle() const;
+  void check_invariants() const;
 
  private:
   struct Slot {  // a channel of the table

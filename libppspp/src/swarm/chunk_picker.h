@@ -8,7 +8,7 @@
 #include "bins/bin_set.h"
 #include "channel/channel.h"
 #include "ppspp/chunk_range.h"
-#include "ppspp/endpoint.h"
+#include "ppspp/swarm_types.h"
 #include "ppspp/random_source.h"
 
 namespace ppspp {

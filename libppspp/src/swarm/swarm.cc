@@ -215,6 +215,14 @@ void Swarm::give_back(Channel& from, ChunkRange range) {
   }
 }
 
+// Half of the buffer, since it counts more than the octets of the content.
+std::uint64_t Swarm::receive_share() const {
+  const auto active = std::count_if(channels_.begin(), channels_.end(), [](const Channel* channel) {
+    return !channel->requests().empty();
+  });
+  return receive_buffer_ / 2 / static_cast<std::uint64_t>(std::max<std::ptrdiff_t>(1, active));
+}
+
 SwarmStatus Swarm::status() const {
   SwarmStatus status = counts_;
   status.content_length = length_;

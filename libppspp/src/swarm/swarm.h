@@ -16,7 +16,7 @@
 #include "channel/channel_context.h"
 #include "integrity/content_verifier.h"
 #include "ppspp/chunk_store.h"
-#include "ppspp/endpoint.h"
+#include "ppspp/swarm_types.h"
 #include "ppspp/random_source.h"
 #include "swarm/chunk_picker.h"
 #include "swarm/known_peers.h"
@@ -32,6 +32,8 @@ class Swarm final : public ChannelContext {
                                                const SwarmContent& content,
                                                const JoinSettings& settings, RandomSource& random,
                                                ChannelScratch& scratch);
+  // Octets that the socket's receive buffer takes.
+  void set_receive_buffer(std::size_t size) { receive_buffer_ = size; }
 
   SwarmHandle handle() const { return handle_; }
   std::unique_ptr<ChunkStore> take_store() { return std::move(store_); }
@@ -78,6 +80,7 @@ class Swarm final : public ChannelContext {
   void on_peer_has(Channel& peer) override;
   ChunkRange pick(Channel& from, std::uint64_t max_chunks, Now now) override;
   void give_back(Channel& from, ChunkRange range) override;
+  std::uint64_t receive_share() const override;
   bool can_serve() const override { return !store_failed_ && chunk_count_ != 0; }
   std::size_t payload_size(ChunkIndex chunk) const override;
   const MerkleTree* tree() const override;
@@ -145,6 +148,7 @@ class Swarm final : public ChannelContext {
 
   std::vector<Channel*> channels_;
   KnownPeers known_peers_;
+  std::size_t receive_buffer_ = 0;
   std::uint64_t request_allowance_ = ~std::uint64_t{0};
   std::uint64_t requested_bytes_ = 0;
   bool held_by_allowance_ = false;
