@@ -9,6 +9,7 @@ import filecmp
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -186,6 +187,11 @@ def write_content(path, size, seed):
 
 def host_port(host, port):
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def without_length(url):
+    """The URL as it is where the size has to be detected."""
+    return re.sub(r"\?$", "", re.sub(r"(?<=[?&])len=\d+&?", "", url)).rstrip("&")
 
 
 def program(variable):

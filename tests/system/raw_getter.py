@@ -191,6 +191,17 @@ class GetterFetches(GetterCase):
                 self.assert_complete(self.get(length=False), self.source)
                 self.fake.stop()
 
+    def test_a_single_chunk_needs_no_integrity_message(self):
+        """8.16: the worked example sends DATA alone, since the swarm ID is the chunk's hash."""
+        class Example(raw_peer.FakeSeeder):
+            def proof(self, sender, chunk):
+                return []
+        for size, length in ((12, True), (1024, True), (12, False), (1024, False)):
+            with self.subTest(size=size, length_in_url=length):
+                self.serve(Example, size=size)
+                self.assert_complete(self.get("--timeout", 10, length=length), self.source)
+                self.fake.stop()
+
     def test_a_false_length_in_the_url_is_found_out(self):
         """decision 17."""
         self.serve()

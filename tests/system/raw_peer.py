@@ -273,7 +273,7 @@ class FakeSeeder(threading.Thread):
 
     def proof(self, sender, chunk):
         """All hashes each time: plain, and independent of what was lost."""
-        nodes = [] if self.tree.count == 1 else [*self.tree.peaks(), *self.tree.uncles(chunk)]
+        nodes = [*self.tree.peaks(), *self.tree.uncles(chunk)]
         return [wire.Integrity(node, self.tree.nodes[node]) for node in dict.fromkeys(nodes)]
 
     def serve(self, sender, chunk):
