@@ -24,6 +24,7 @@ struct ReceivedChunk {
   ChunkIndex chunk = 0;
   std::span<const std::byte> payload;    // a view into the datagram
   std::int64_t one_way_delay_us = 0;     // the sample for its ACK
+  bool asked = true;                     // outstanding at this peer when it came
   std::uint32_t hashes_begin = 0;        // the INTEGRITY messages of its datagram that came before
   std::uint32_t hashes_own = 0;          // it: [begin, end), those right before it from `own` on
   std::uint32_t hashes_end = 0;

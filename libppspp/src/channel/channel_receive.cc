@@ -87,6 +87,7 @@ void Channel::on_chunk(ChunkIndex chunk, const Data& message, std::span<const st
   context.receive_chunk(*this, {.chunk = chunk,
                                 .payload = payload,
                                 .one_way_delay_us = delay,
+                                .asked = asked,
                                 .hashes_begin = datagram_hashes,
                                 .hashes_own = hashes_used_,
                                 .hashes_end = end});

@@ -73,6 +73,7 @@ std::unique_ptr<ChunkStore> Endpoint::Impl::leave(SwarmHandle handle, Now now) {
   Swarm* swarm = find(handle);
   if (swarm == nullptr) return nullptr;
   flush(now);
+  swarm->known_peers() = {};  // the end of a channel must not be the beginning of another
   const std::vector<Channel*> channels(swarm->channels().begin(), swarm->channels().end());
   for (Channel* channel : channels) {
     channel->close("we leave the swarm", true);

@@ -107,6 +107,12 @@ void Swarm::on_established(Channel& channel, Now) {
 void Swarm::remove_channel(Channel& channel, bool retry_now, Now now) {
   channel.release(*this);
   std::erase(channels_, &channel);
+  // What it brought in this batch is lost with it.
+  std::erase_if(batch_, [&](const Received& received) {
+    if (received.from != &channel) return false;
+    forget_requests({received.chunk.chunk, received.chunk.chunk + 1});
+    return true;
+  });
   for (Held& held : held_) {
     if (held.from == &channel) held.from = nullptr;
   }
@@ -202,16 +208,20 @@ ChunkRange Swarm::take_over(const PickQuestion& q, Now now) {
 }
 
 void Swarm::give_back(Channel& from, ChunkRange range) {
+  forget_requests(range);
+  for (const Channel* channel : channels_) {
+    if (channel != &from) touched_.push_back(channel->local());
+  }
+}
+
+// To be asked for again, but for what is still outstanding elsewhere.
+void Swarm::forget_requests(ChunkRange range) {
   requested_.erase(range);
-  for (Channel* channel : channels_) {
-    if (channel == &from) continue;
-    // Still outstanding elsewhere, where it was asked for twice.
-    if (asked_twice_) {
-      channel->requests().for_each([&](ChunkRange other) {
-        if (other.intersects(range)) requested_.insert(intersection(other, range));
-      });
-    }
-    touched_.push_back(channel->local());
+  if (!asked_twice_) return;
+  for (const Channel* channel : channels_) {
+    channel->requests().for_each([&](ChunkRange other) {
+      if (other.intersects(range)) requested_.insert(intersection(other, range));
+    });
   }
 }
 

@@ -119,6 +119,7 @@ class Swarm final : public ChannelContext {
   void write_run(Now now);
   void on_stored(ChunkRange run, Now now);
   void check_complete();
+  void forget_requests(ChunkRange range);
   void fail_store();
   std::span<const ClaimedHash> hashes_of(const ReceivedChunk& chunk, bool own_only) const;
 

@@ -32,6 +32,8 @@ std::uint32_t Swarm::next_hash_number() const {
 
 void Swarm::receive_chunk(Channel& from, const ReceivedChunk& chunk) {
   batch_.push_back({&from, chunk});
+  // Late, and perhaps asked of another peer meanwhile.
+  if (!chunk.asked) asked_twice_ = true;
 }
 
 std::span<const ClaimedHash> Swarm::hashes_of(const ReceivedChunk& chunk, bool own_only) const {
@@ -63,7 +65,7 @@ void Swarm::accept(const Received& received, Now now) {
     return;
   }
   // It is not here, after all: to be asked for again, of anybody.
-  requested_.erase({chunk.chunk, chunk.chunk + 1});
+  forget_requests({chunk.chunk, chunk.chunk + 1});
   for (const Channel* channel : channels_) touched_.push_back(channel->local());
   if (verdict == Verdict::wrong) {
     ++counts_.chunks_rejected;
@@ -180,7 +182,7 @@ void Swarm::write_run(Now now) {
       ++chunk;
     }
   } else {
-    requested_.erase(run);
+    forget_requests(run);
     if (status == StoreStatus::failed) fail_store();
   }
   run_pieces_.clear();
