@@ -224,8 +224,11 @@ void Channel::count_sent_datagram(Now now) {
 
 void Channel::check_invariants() const {
   peer_has_.check_invariants();
-  PPSPP_ASSERT(early_hashes_.size() * kMaxDigestSize <= early_octets_.capacity() ||
-               early_hashes_.empty());
+  for (const ClaimedHash& early : early_hashes_) {
+    PPSPP_ASSERT(early.hash.data() >= early_octets_.data() &&
+                 early.hash.data() + early.hash.size() <=
+                     early_octets_.data() + early_octets_.size());
+  }
 }
 
 }  // namespace ppspp

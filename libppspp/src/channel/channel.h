@@ -180,6 +180,7 @@ class Channel {
   // channel_serve.cc
   void on_request(ChunkRange range, ChannelContext& context);
   void on_cancel(ChunkRange range);
+  void tell_path(const SentChunks::Lost& lost, Now now);
   void handle_lost(const SentChunks::Lost& lost, Now now);
   void handle_send_timers(Now now);
   TimePoint probe_timeout_at() const;

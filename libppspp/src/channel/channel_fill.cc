@@ -207,7 +207,8 @@ std::size_t Channel::data_allowance(std::size_t needed, std::size_t one_chunk,
 
 std::optional<Filled> Channel::fill_train(std::span<std::byte> buffer, std::size_t control_size,
                                           std::size_t allowance, ChannelContext& context, Now now) {
-  if (wanted_.empty() || !context.can_serve() || sent_.full()) return std::nullopt;
+  if (!context.can_serve()) wanted_.clear();  // the store has failed: nobody will be answered
+  if (wanted_.empty() || sent_.full()) return std::nullopt;
   if (store_retry_at_ != kNever && now.monotonic < store_retry_at_) return std::nullopt;
   store_retry_at_ = kNever;
 
@@ -307,8 +308,11 @@ void Channel::fill_data(ByteWriter& out, std::size_t limit, bool may_exceed,
   bool empty = true;
   while (const auto next = wanted_.next()) {
     const ChunkIndex chunk = next->chunk;
-    if (!context.verified().contains(chunk)) {  // lost to a failing disk since it was announced
-      wanted_.pop();
+    if (!context.verified().contains(chunk)) {
+      // Never announced, or lost to a failing disk since. All such at once: a REQUEST for a whole
+      // content must not cost a step for each chunk of it.
+      const ChunkRange next_here = context.verified().next_run(chunk);
+      wanted_.remove({chunk, next_here.empty() ? context.chunk_count() : next_here.begin});
       continue;
     }
     if (plan_.chunk != chunk) {

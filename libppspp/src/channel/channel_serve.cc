@@ -38,6 +38,12 @@ void Channel::on_request(ChunkRange asked, ChannelContext& context) {
 
 void Channel::on_cancel(ChunkRange range) { wanted_.remove(range); }
 
+void Channel::tell_path(const SentChunks::Lost& lost, Now now) {
+  if (lost.probe != 0) path_.on_lost(lost.probe, true, now.monotonic);
+  if (lost.largest != 0) path_.on_lost(lost.largest, false, now.monotonic);
+  ledbat_.set_segment_size(path_.size());
+}
+
 void Channel::handle_lost(const SentChunks::Lost& lost, Now now) {
   if (lost.chunks.empty()) return;
   for (const ChunkRange range : lost.chunks) {
@@ -45,8 +51,7 @@ void Channel::handle_lost(const SentChunks::Lost& lost, Now now) {
   }
   plan_ = {};
   if (peer_has_.empty()) peaks_sent_ = false;
-  path_.on_lost(lost.largest, lost.only_probes, now.monotonic);
-  ledbat_.set_segment_size(path_.size());
+  tell_path(lost, now);
   if (lost.only_probes) {
     ledbat_.on_discarded(lost.bytes);
     return;
@@ -72,8 +77,7 @@ void Channel::handle_send_timers(Now now) {
     for (const ChunkRange range : lost.chunks) wanted_.add_lost(range);
     plan_ = {};
     if (peer_has_.empty()) peaks_sent_ = false;
-    path_.on_lost(lost.largest, lost.only_probes, now.monotonic);
-    ledbat_.set_segment_size(path_.size());
+    tell_path(lost, now);
     ledbat_.on_discarded(lost.bytes);
     ledbat_.on_timeout(now.monotonic);
     lossy_until_ = now.monotonic + kLossyFor;
@@ -86,7 +90,7 @@ void Channel::handle_send_timers(Now now) {
     for (const ChunkRange range : oldest.chunks) wanted_.add_lost(range);
     plan_ = {};
     if (peer_has_.empty()) peaks_sent_ = false;
-    if (oldest.only_probes) path_.on_lost(oldest.largest, true, now.monotonic);
+    if (oldest.only_probes) tell_path(oldest, now);
     ledbat_.on_discarded(oldest.bytes);
   }
   update_rate(now);

@@ -149,7 +149,8 @@ void SentChunks::give_up(std::uint64_t number, Lost& lost) {
   lost.bytes += datagram.bytes;
   lost.newest_sent_at = std::max(lost.newest_sent_at, datagram.sent_at);
   lost.only_probes &= datagram.probe;
-  lost.largest = std::max<std::size_t>(lost.largest, datagram.bytes);
+  std::size_t& largest = datagram.probe ? lost.probe : lost.largest;
+  largest = std::max<std::size_t>(largest, datagram.bytes);
   datagram.outstanding = 0;
 }
 

@@ -53,7 +53,8 @@ class SentChunks {
     std::size_t bytes = 0;
     TimePoint newest_sent_at;
     bool only_probes = true;
-    std::size_t largest = 0;
+    std::size_t largest = 0;  // octets of the largest datagram that was no probe
+    std::size_t probe = 0;    // octets of the largest probe
     std::vector<ChunkRange> chunks;  // to be sent again, in order of sending
   };
   // Gives up datagrams with `reordering` later ones acknowledged, or sent `delay` before the newest
