@@ -41,9 +41,9 @@ TEST_SUITE("endpoint/transfer") {
   }
 
   TEST_CASE("every addressing with every hash function (4 #196, 7.6 #215, 7.8 #203)") {
-    for (const auto addressing : {ChunkAddressing::bin32, ChunkAddressing::byte64,
-                                  ChunkAddressing::chunk32, ChunkAddressing::bin64,
-                                  ChunkAddressing::chunk64}) {
+    for (const auto addressing :
+         {ChunkAddressing::bin32, ChunkAddressing::byte64, ChunkAddressing::chunk32,
+          ChunkAddressing::bin64, ChunkAddressing::chunk64}) {
       for (const HashFunction hash : kHashFunctions) {
         CAPTURE(to_string(addressing));
         CAPTURE(to_string(hash));

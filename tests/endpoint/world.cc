@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <deque>
 
 #include "integrity/tree_builder.h"
 #include "storage/memory_chunk_store.h"
@@ -25,33 +26,40 @@ void Node::crash() {
 }
 
 SwarmMetadata Node::seed(std::span<const std::byte> content, SwarmMetadata metadata) {
-  auto store = std::make_unique<MemoryChunkStore>(content);
-  const std::uint64_t chunks = (content.size() + metadata.chunk_size - 1) / metadata.chunk_size;
-  if (metadata.integrity == IntegrityMethod::merkle) {
-    // What a seeder's tree memory holds when it joins: the whole tree, built before.
-    const auto memory = store->tree_memory(MerkleTree::memory_size(chunks, metadata.hash));
-    MerkleTree tree(chunks, metadata.hash, memory);
-    TreeBuilder builder(tree, metadata.chunk_size, 1'024);
-    Hasher hasher(metadata.hash);
-    for (std::uint64_t first = 0; first < chunks; first += 1'024) {
-      const std::size_t begin = first * metadata.chunk_size;
-      const std::size_t size = std::min<std::size_t>(content.size() - begin,
-                                                     1'024 * std::size_t{metadata.chunk_size});
-      builder.add_block(first, content.subspan(begin, size), hasher);
+  auto store = complete_store(content, metadata);
+  join(metadata, std::move(store),
+       {.state = SwarmContent::State::complete, .length = content.size(), .verified = {}});
+  return metadata;
+}
+
+SwarmMetadata Node::seed_part(std::span<const std::byte> content, SwarmMetadata metadata,
+                              const std::vector<ChunkRange>& verified) {
+  auto store = complete_store(content, metadata);
+  // What is not verified is not there.
+  const auto octets = static_cast<MemoryChunkStore&>(*store).content();
+  for (std::size_t at = 0; at < octets.size(); at += metadata.chunk_size) {
+    const ChunkIndex chunk = at / metadata.chunk_size;
+    if (std::any_of(verified.begin(), verified.end(),
+                    [chunk](ChunkRange range) { return range.contains(chunk); })) {
+      continue;
     }
-    metadata.id = SwarmId(builder.finish(hasher).octets());
+    const auto place = octets.subspan(at);
+    std::ranges::fill(place.first(std::min<std::size_t>(place.size(), metadata.chunk_size)),
+                      std::byte{0});
   }
-  const SwarmContent all{.state = SwarmContent::State::complete, .length = content.size()};
-  const auto joined = endpoint_->join(metadata, std::move(store), all, {}, world_.now(*this));
-  REQUIRE_MESSAGE(joined, (joined ? "" : joined.error().context));
-  swarm_ = *joined;
+  join(metadata, std::move(store),
+       {.state = SwarmContent::State::partial, .length = content.size(), .verified = verified});
   return metadata;
 }
 
 SwarmHandle Node::join(const SwarmMetadata& metadata, PickPolicy policy) {
+  return join(metadata, std::make_unique<MemoryChunkStore>(), {}, {.policy = policy});
+}
+
+SwarmHandle Node::join(const SwarmMetadata& metadata, std::unique_ptr<ChunkStore> store,
+                       const SwarmContent& content, const JoinSettings& settings) {
   const auto joined =
-      endpoint_->join(metadata, std::make_unique<MemoryChunkStore>(), {}, {.policy = policy},
-                      world_.now(*this));
+      endpoint_->join(metadata, std::move(store), content, settings, world_.now(*this));
   REQUIRE_MESSAGE(joined, (joined ? "" : joined.error().context));
   return swarm_ = *joined;
 }
@@ -104,22 +112,23 @@ bool World::chance(double probability) {
 void World::transmit(Node& from, const TransportAddress& to, std::span<const std::byte> datagram) {
   if (from.on_send && !from.on_send(datagram)) return;
   ++datagrams_;
-  if (datagram.size() > link_.mtu || chance(link_.loss)) return;
+  const LinkOptions& link = from.link ? *from.link : link_;
+  if (datagram.size() > link.mtu || chance(link.loss)) return;
   TimePoint sent = time_;
-  if (link_.rate != 0) {
+  if (link.rate != 0) {
     const TimePoint start = std::max(time_, from.link_free_at_);
     const auto waiting =
-        static_cast<std::uint64_t>((start - time_).count()) * link_.rate / 1'000'000;
-    if (waiting > link_.queue) return;
+        static_cast<std::uint64_t>((start - time_).count()) * link.rate / 1'000'000;
+    if (waiting > link.queue) return;
     from.link_free_at_ =
-        start + Microseconds(static_cast<std::int64_t>((datagram.size() + 28) * 1'000'000 /
-                                                       link_.rate));
+        start +
+        Microseconds(static_cast<std::int64_t>((datagram.size() + 28) * 1'000'000 / link.rate));
     sent = from.link_free_at_;
   }
-  const int copies = chance(link_.duplication) ? 2 : 1;
+  const int copies = chance(link.duplication) ? 2 : 1;
   for (int copy = 0; copy < copies; ++copy) {
-    const TimePoint at = sent + link_.delay * (chance(link_.reordering) ? 2 : 1);
-    if (chance(link_.corruption) && !datagram.empty()) {
+    const TimePoint at = sent + link.delay * (chance(link.reordering) ? 2 : 1);
+    if (chance(link.corruption) && !datagram.empty()) {
       std::vector<std::byte> damaged(datagram.begin(), datagram.end());
       damaged[random_.below(damaged.size())] ^= static_cast<std::byte>(1U << random_.below(8));
       fly(from.address_, to, damaged, at);
@@ -147,7 +156,9 @@ Node* World::find(const TransportAddress& address) {
 
 // Delivers what is due next, or wakes who wants it; false if nothing happens until `limit`.
 bool World::step(TimePoint limit) {
-  ++steps_;
+  if (++steps_ % 16 == 0) {
+    for (const auto& node : nodes_) node->endpoint_->check_invariants();
+  }
   TimePoint next = flying_.empty() ? kNever : flying_.top().at;
   for (const auto& node : nodes_) {
     node->pump();
@@ -165,23 +176,36 @@ bool World::step(TimePoint limit) {
       node->endpoint_->handle_deadline(now(*node));
     }
   }
+  deliver();
+  return true;
+}
+
+// Batches are as long as chance has it.
+void World::deliver() {
+  std::deque<Flying> batch;  // stays where it is until the flush
+  const auto flush = [&] {
+    for (const auto& node : nodes_) node->endpoint_->flush(now(*node));
+    batch.clear();
+  };
   while (!flying_.empty() && flying_.top().at <= time_) {
-    const Flying datagram = flying_.top();
+    batch.push_back(flying_.top());
     flying_.pop();
+    const Flying& datagram = batch.back();
     Node* node = find(datagram.to);
     if (node == nullptr) {
       inbox.push_back({datagram.from, datagram.octets});
     } else if (!node->paused_) {
       node->endpoint_->handle_datagram(datagram.octets, datagram.from, now(*node));
-      node->endpoint_->flush(now(*node));
     }
+    if (batch.size() >= 64 || chance(0.1)) flush();
   }
-  return true;
+  flush();
 }
 
 bool World::run_until(const std::function<bool()>& condition, Microseconds most) {
   const TimePoint limit = time_ + most;
   while (!condition()) {
+    REQUIRE_MESSAGE(steps_ < max_steps, "the simulation does not come to rest");
     if (!step(limit)) {
       for (const auto& node : nodes_) node->pump();
       return condition();
@@ -192,6 +216,29 @@ bool World::run_until(const std::function<bool()>& condition, Microseconds most)
 
 void World::run_for(Microseconds time) {
   run_until([] { return false; }, time);
+}
+
+void build_tree(std::span<const std::byte> content, SwarmMetadata& metadata, ChunkStore& store) {
+  if (metadata.integrity != IntegrityMethod::merkle) return;
+  const std::uint64_t chunks = (content.size() + metadata.chunk_size - 1) / metadata.chunk_size;
+  MerkleTree tree(chunks, metadata.hash,
+                  store.tree_memory(MerkleTree::memory_size(chunks, metadata.hash)));
+  TreeBuilder builder(tree, metadata.chunk_size, 1'024);
+  Hasher hasher(metadata.hash);
+  for (std::uint64_t first = 0; first < chunks; first += 1'024) {
+    const std::size_t begin = first * metadata.chunk_size;
+    const std::size_t size =
+        std::min<std::size_t>(content.size() - begin, 1'024 * std::size_t{metadata.chunk_size});
+    builder.add_block(first, content.subspan(begin, size), hasher);
+  }
+  metadata.id = SwarmId(builder.finish(hasher).octets());
+}
+
+std::unique_ptr<ChunkStore> complete_store(std::span<const std::byte> content,
+                                           SwarmMetadata& metadata) {
+  auto store = std::make_unique<MemoryChunkStore>(content);
+  build_tree(content, metadata, *store);
+  return store;
 }
 
 std::vector<std::byte> random_content(std::size_t size, std::uint64_t seed) {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <queue>
 #include <string>
 #include <vector>
@@ -18,14 +19,14 @@ namespace ppspp::test {
 using namespace std::chrono_literals;
 
 struct LinkOptions {
-  Microseconds delay{5'000};     // one way
-  std::uint64_t rate = 0;        // octets per second; 0: no limit
-  std::size_t queue = 1 << 20;   // octets, drop-tail
-  double loss = 0;               // share of datagrams
+  Microseconds delay{5'000};    // one way
+  std::uint64_t rate = 0;       // octets per second; 0: no limit
+  std::size_t queue = 1 << 20;  // octets, drop-tail
+  double loss = 0;              // share of datagrams
   double duplication = 0;
-  double reordering = 0;         // share that is delayed by another `delay`
-  double corruption = 0;         // share with one bit flipped
-  std::size_t mtu = 65'535;      // larger datagrams are lost
+  double reordering = 0;     // share that is delayed by another `delay`
+  double corruption = 0;     // share with one bit flipped
+  std::size_t mtu = 65'535;  // larger datagrams are lost
 };
 
 class World;
@@ -39,15 +40,22 @@ class Node {
 
   // Seeds the content. The metadata's ID is its root hash.
   SwarmMetadata seed(std::span<const std::byte> content, SwarmMetadata metadata = {});
+  // Seeds a part of it, as a download that goes on; asks for the rest.
+  SwarmMetadata seed_part(std::span<const std::byte> content, SwarmMetadata metadata,
+                          const std::vector<ChunkRange>& verified);
   // Joins with an empty store.
   SwarmHandle join(const SwarmMetadata& metadata, PickPolicy policy = PickPolicy::rarest_first);
+  SwarmHandle join(const SwarmMetadata& metadata, std::unique_ptr<ChunkStore> store,
+                   const SwarmContent& content = {}, const JoinSettings& settings = {});
   void add_peer(SwarmHandle swarm, const Node& peer);
-  std::vector<std::byte> content(SwarmHandle swarm);
+  std::vector<std::byte> content(SwarmHandle swarm);  // of a MemoryChunkStore
+  SwarmStatus status() { return *endpoint_->status(swarm_); }
   bool complete(SwarmHandle swarm) { return endpoint_->status(swarm)->complete; }
   SwarmHandle swarm() const { return swarm_; }
   const std::vector<Event>& events() const { return events_; }
   void crash();  // forgets everything without a word; a new endpoint with the same address
   std::function<bool(std::span<const std::byte>)> on_send;  // false: the datagram is swallowed
+  std::optional<LinkOptions> link;  // of its sending side, where it differs from the world's
 
  private:
   friend class World;
@@ -91,6 +99,7 @@ class World {
 
   std::uint64_t datagrams() const { return datagrams_; }
   std::size_t steps() const { return steps_; }
+  std::size_t max_steps = 2'000'000;  // a guard: somebody is woken again and again for nothing
 
  private:
   friend class Node;
@@ -110,6 +119,7 @@ class World {
   bool chance(double probability);
   Node* find(const TransportAddress& address);
   bool step(TimePoint limit);
+  void deliver();
 
   LinkOptions link_;
   Rng random_;
@@ -120,6 +130,12 @@ class World {
   std::vector<std::unique_ptr<Node>> nodes_;
   std::priority_queue<Flying, std::vector<Flying>, std::greater<>> flying_;
 };
+
+// A store that holds the content and its whole hash tree, as a seeder's does. Sets the metadata's
+// ID.
+std::unique_ptr<ChunkStore> complete_store(std::span<const std::byte> content,
+                                           SwarmMetadata& metadata);
+void build_tree(std::span<const std::byte> content, SwarmMetadata& metadata, ChunkStore& store);
 
 // Content that differs everywhere, the same for the same seed.
 std::vector<std::byte> random_content(std::size_t size, std::uint64_t seed);
