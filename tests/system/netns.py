@@ -77,8 +77,9 @@ class Bottleneck(harness.TestCase):
         super().setUp()
         if os.geteuid() != 0:
             raise unittest.SkipTest("only root may make network namespaces")
-        self.near, self.far = f"ppspp-{os.getpid()}-near", f"ppspp-{os.getpid()}-far"
-        for name in (self.near, self.far):
+        self.near, self.router, self.far = (f"ppspp-{os.getpid()}-{name}"
+                                            for name in ("near", "router", "far"))
+        for name in (self.near, self.router, self.far):
             if run("ip", "netns", "add", name).returncode != 0:
                 raise unittest.SkipTest("cannot make network namespaces here")
             # First in the list, so that it comes last: the programs inside end before.
@@ -87,14 +88,22 @@ class Bottleneck(harness.TestCase):
         self.addCleanup(self._end_all)
 
     def connect(self):
+        """near - router - far. The bottleneck is the router's: in its own queue a sender's TCP is
+        held to two buffers by its kernel (TCP small queues), and would lose to anybody."""
         limit = RATE // 8 * QUEUE_MS // 1000
         commands = [
-            f"ip -n {self.near} link add link0 type veth peer name link0 netns {self.far}",
-            f"ip -n {self.near} addr add 10.77.0.1/24 dev link0",
-            f"ip -n {self.far} addr add 10.77.0.2/24 dev link0",
+            f"ip -n {self.near} link add link0 type veth peer name near0 netns {self.router}",
+            f"ip -n {self.far} link add link0 type veth peer name far0 netns {self.router}",
+            f"ip -n {self.near} addr add 10.77.1.1/24 dev link0",
+            f"ip -n {self.router} addr add 10.77.1.2/24 dev near0",
+            f"ip -n {self.router} addr add 10.77.2.2/24 dev far0",
+            f"ip -n {self.far} addr add 10.77.2.1/24 dev link0",
             f"ip -n {self.near} link set link0 up", f"ip -n {self.far} link set link0 up",
-            f"ip -n {self.near} link set lo up", f"ip -n {self.far} link set lo up",
-            f"ip netns exec {self.near} tc qdisc add dev link0 root tbf rate {RATE} burst 10000 "
+            f"ip -n {self.router} link set near0 up", f"ip -n {self.router} link set far0 up",
+            f"ip -n {self.near} route add default via 10.77.1.2",
+            f"ip -n {self.far} route add default via 10.77.2.2",
+            f"ip netns exec {self.router} sysctl -qw net.ipv4.ip_forward=1",
+            f"ip netns exec {self.router} tc qdisc add dev far0 root tbf rate {RATE} burst 10000 "
             f"limit {limit}"]
         for command in commands:
             done = run(*command.split())
@@ -116,17 +125,17 @@ class Bottleneck(harness.TestCase):
     def start_transfer(self, size):
         path = self.content(size)
         near, far = (["ip", "netns", "exec", name] for name in (self.near, self.far))
-        seeder = self.start("seed", [*near, harness.program("PPSPP_SEED"), "-l", "10.77.0.1:6778",
+        seeder = self.start("seed", [*near, harness.program("PPSPP_SEED"), "-l", "10.77.1.1:6778",
                                      path])
         url = seeder.first_line(60)
-        return self.start("get", [*far, harness.program("PPSPP_GET"), "--peer", "10.77.0.1:6778",
+        return self.start("get", [*far, harness.program("PPSPP_GET"), "--peer", "10.77.1.1:6778",
                                   "-o", self.path("output"), "--json", url])
 
     def start_probe(self):
         receiver = socket_in(self.far, socket.SOCK_DGRAM)
-        receiver.bind(("10.77.0.2", 7007))
+        receiver.bind(("10.77.2.1", 7007))
         sender = socket_in(self.near, socket.SOCK_DGRAM)
-        probe = Probe(sender, receiver, ("10.77.0.2", 7007))
+        probe = Probe(sender, receiver, ("10.77.2.1", 7007))
         probe.start()
 
         def stop():
@@ -140,14 +149,14 @@ class Bottleneck(harness.TestCase):
     def tcp_flow(self, seconds):
         """One CUBIC flow for some time; the octets received in each fifth of a second."""
         listener = socket_in(self.far, socket.SOCK_STREAM)
-        listener.bind(("10.77.0.2", 7008))
+        listener.bind(("10.77.2.1", 7008))
         listener.listen()
         sender = socket_in(self.near, socket.SOCK_STREAM)
         try:
             sender.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, b"cubic")
         except OSError:
             print("no CUBIC here, the system's default TCP instead")
-        sender.connect(("10.77.0.2", 7008))
+        sender.connect(("10.77.2.1", 7008))
         receiver, _ = listener.accept()
         received = []
         deadline = time.monotonic() + seconds

@@ -42,6 +42,7 @@ class Verifier:
         self.tree = tree  # for its shape and its hash function; its hashes are not looked at
         self.known = {tree.root_node: tree.root}
         self.chunks = {}
+        self.ahead = {}  # hashes that came in datagrams without DATA (5.4)
 
     def _prove(self, node, value, offered):
         """The nodes of the path up from `node` and their siblings, if it reaches a known hash."""
@@ -76,6 +77,9 @@ class Verifier:
     def accept(self, messages):
         """The chunks of a datagram that are proved by it and by what came before."""
         offered = {m.chunks: m.hash for m in messages if isinstance(m, wire.Integrity)}
+        if not any(isinstance(m, wire.Data) for m in messages):
+            self.ahead |= offered
+        offered = self.ahead | offered
         proved = []
         for peak in self.tree.peaks():
             if peak in offered and peak not in self.known:
