@@ -295,7 +295,10 @@ void Channel::commit_train(const Filled& filled, ChannelContext& context, Now no
   if (ledbat_.flight_size() == 0) last_progress_at_ = now.monotonic;
   ledbat_.on_sent(filled.size, now.monotonic);
   pacer_.take(filled.size, now.monotonic);
-  if (filled.probe) path_.on_probe_sent();
+  if (filled.probe) {
+    path_.on_probe_sent();
+    plan_ = {};  // made when it was not known that this datagram may well be lost
+  }
   probe_allowed_ = false;
   sent_began_ = true;
 }
@@ -353,13 +356,13 @@ void Channel::plan_next(ChunkIndex chunk, ChannelContext& context) {
   const std::uint64_t chunk_count = context.chunk_count();
   if (peer_has_.empty() && !peaks_sent_) plan_.peaks = peaks(chunk_count);  // 5.6.2 #115
   plan_.uncles = needed_uncles(chunk, chunk_count, [&](ChunkRange range) {
-    return peer_has_.intersects(range) || sent_.intersects(range);
+    return peer_has_.intersects(range) || sent_.will_arrive(range);
   });
   // A lost datagram takes with it the chunks that hang on its hashes. Where datagrams get lost, the
   // hashes above many chunks go out with two of them.
   if (!plan_.uncles.empty() || lossy_until_ <= last_sent_at_) return;
   const BinList again = needed_uncles(chunk, chunk_count, [&](ChunkRange range) {
-    return peer_has_.intersects(range) || sent_.intersects_before_last(range);
+    return peer_has_.intersects(range) || sent_.will_arrive_before_last(range);
   });
   if (again.size() >= kHashesWorthRepeating) plan_.uncles = again;
 }

@@ -232,24 +232,28 @@ std::size_t SentChunks::discard(ChunkRange range) {
   return bytes;
 }
 
-bool SentChunks::intersects(ChunkRange range) const {
-  if (empty()) return false;
+template <typename Counts>
+bool SentChunks::any_run(ChunkRange range, const Counts& counts) const {
+  if (empty() || range.begin >= index_.back().end) return false;
   // Chunks mostly go out in order, so the newest run answers most questions.
   const Run& newest = index_.back();
-  if (newest.begin < range.end && range.begin < newest.end) return true;
-  if (range.begin >= newest.end) return false;
-  const std::size_t i = lower_bound(range.begin);
-  return i < index_.size() && index_[i].begin < range.end;
-}
-
-bool SentChunks::intersects_before_last(ChunkRange range) const {
-  if (empty()) return false;
-  const std::uint64_t last = next_number() - 1;
+  if (newest.begin < range.end && counts(newest.datagram)) return true;
   for (std::size_t i = lower_bound(range.begin); i < index_.size() && index_[i].begin < range.end;
        ++i) {
-    if (index_[i].datagram != last && index_[i].datagram + 1 != last) return true;
+    if (counts(index_[i].datagram)) return true;
   }
   return false;
+}
+
+bool SentChunks::will_arrive(ChunkRange range) const {
+  return any_run(range, [this](std::uint64_t number) { return !record(number).probe; });
+}
+
+bool SentChunks::will_arrive_before_last(ChunkRange range) const {
+  const std::uint64_t last = next_number() - 1;  // the one that is being filled
+  return any_run(range, [this, last](std::uint64_t number) {
+    return !record(number).probe && number != last && number + 1 != last;
+  });
 }
 
 void SentChunks::subtract_from(ChunkRange range, std::vector<ChunkRange>& out) const {

@@ -69,9 +69,10 @@ class SentChunks {
   std::size_t discard(ChunkRange range);
 
   bool empty() const { return index_head_ == index_.size(); }
-  bool intersects(ChunkRange range) const;
-  // As intersects(), but without the chunks of the datagram begun last.
-  bool intersects_before_last(ChunkRange range) const;
+  // Whether any chunk of the range is in flight and likely to arrive: not in a probe.
+  bool will_arrive(ChunkRange range) const;
+  // As will_arrive(), but without the datagram begun last and the one before it.
+  bool will_arrive_before_last(ChunkRange range) const;
   // Parts of `range` that are not in flight, appended to `out`.
   void subtract_from(ChunkRange range, std::vector<ChunkRange>& out) const;
   TimePoint oldest_sent_at() const;  // not if empty
@@ -94,6 +95,8 @@ class SentChunks {
   std::uint64_t next_number() const { return first_number_ + (datagrams_.size() - head_); }
   std::size_t lower_bound(ChunkIndex chunk) const;  // of the first run that ends behind `chunk`
   void drop_finished_front();
+  template <typename Counts>
+  bool any_run(ChunkRange range, const Counts& counts) const;
   template <typename OnRun>
   void cut(ChunkRange range, const OnRun& on_run);
   void give_up(std::uint64_t number, Lost& lost);
