@@ -50,12 +50,12 @@ Channel::Channel(ChannelId local, ChannelId remote, const TransportAddress& peer
   initiated_ = false;
 }
 
-void Channel::close(std::string_view reason, bool tell_peer) {
+void Channel::close(std::string_view reason, bool tell_peer, CloseCause cause) {
   const auto* established = std::get_if<Established>(&state_);
   const ChannelId remote = established != nullptr ? established->remote : ChannelId{};
   if (closed()) return;
   log(LogLevel::debug, "channel {:08x} to {} closed: {}", local_.value, peer_.to_string(), reason);
-  set_state(Closed{reason, tell_peer && remote.value != 0, remote});
+  set_state(Closed{reason, tell_peer && remote.value != 0, remote, cause});
 }
 
 std::size_t Channel::write_closing(std::span<std::byte> buffer) {
@@ -83,7 +83,7 @@ void Channel::handle_datagram(std::span<const std::byte> datagram, ChannelContex
     log(LogLevel::debug, "channel {:08x}: {}", local_.value, to_string(*reader.error()));
   }
   keep_early_hashes(hashes, context);
-  if (faults_.too_many()) close("too many faults", true);
+  if (faults_.too_many()) close("too many faults", true, CloseCause::faults);
 }
 
 std::uint32_t Channel::tag() const {
@@ -96,7 +96,7 @@ void Channel::handle_deadline(ChannelContext& context, Now now) {
   if (now.monotonic >= last_received_at_ + kDeadAfter &&
       sent_since_received_ >= kDeadAfterDatagrams) {
     take_back_requests(context);
-    close("silent for too long", false);
+    close("silent for too long", false, CloseCause::silence);
     return;
   }
   handle_send_timers(now);
@@ -116,7 +116,7 @@ void Channel::handle_deadline(ChannelContext& context, Now now) {
 
 Microseconds Channel::stall_timeout() const {
   return std::max<Microseconds>(rtt_.probe_timeout(short_delay(), 0) * 3,
-                                std::chrono::milliseconds(500));
+                                std::chrono::seconds(1));
 }
 
 void Channel::take_back_requests(ChannelContext& context) {

@@ -54,10 +54,12 @@ struct Initiating {
 struct Established {
   ChannelId remote;
 };
+enum class CloseCause : std::uint8_t { ordinary, faults, silence };
 struct Closed {
   std::string_view reason;
   bool tell_peer = false;  // a closing HANDSHAKE is owed
   ChannelId remote;        // to which; 0: unknown, nothing can be sent
+  CloseCause cause = CloseCause::ordinary;
 };
 using ChannelState = std::variant<Initiating, Established, Closed>;
 
@@ -84,6 +86,7 @@ class Channel {
   bool initiated() const { return initiated_; }
   // A number that both ends know and that differs between channels.
   std::uint32_t tag() const;
+  bool draft_era() const { return capabilities_.draft_era; }
 
   // Input. Afterwards: closed()? deadline()? fill()!
   void handle_datagram(std::span<const std::byte> datagram, ChannelContext& context, Now now);
@@ -92,7 +95,7 @@ class Channel {
     on_have(range, context, now);  // as minor payload of a first datagram
   }
   void handle_too_big(std::size_t size, Now now) { path_.on_too_big(size, now.monotonic); }
-  void close(std::string_view reason, bool tell_peer);
+  void close(std::string_view reason, bool tell_peer, CloseCause cause = CloseCause::ordinary);
   // Gives back what is still asked for, when the channel ends.
   void release(ChannelContext& context) { take_back_requests(context); }
 
@@ -275,7 +278,7 @@ class Channel {
   TimePoint last_progress_at_;
   int probes_in_a_row_ = 0;
   int timeouts_in_a_row_ = 0;
-  bool probe_allowed_ = false;
+  int probes_allowed_ = 0;  // datagrams that may exceed the window
   bool halving_may_be_spurious_ = false;
   TimePoint paced_until_ = kNever;
   std::uint64_t bytes_sent_ = 0;

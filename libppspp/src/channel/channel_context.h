@@ -55,6 +55,10 @@ class ChannelContext {
   virtual const WireFormat& format() const = 0;
   virtual std::uint64_t chunk_count() const = 0;  // 0: not known yet
   virtual const BinSet& verified() const = 0;
+  // The biggest interval around the chunk that may be acknowledged; empty if it is not here.
+  virtual ChunkRange acknowledgeable(ChunkIndex chunk) const {
+    return verified().run_around(chunk);
+  }
   virtual bool complete() const = 0;
   virtual ChannelScratch& scratch() = 0;
 

@@ -94,7 +94,7 @@ void Channel::fill_acks(ByteWriter& out, ChannelContext& context, Now now) {
   while (!acks_.empty() && out.fits(format.ack_size())) {
     const ChunkRange due = acks_.front();
     // The biggest complete interval that covers what came (4.3.2).
-    const ChunkRange run = context.verified().run_around(due.begin);
+    const ChunkRange run = context.acknowledgeable(due.begin);
     const ChunkRange named = nameable_around(due.begin, run, format);
     if (run.empty() || named.empty()) {
       acks_.remove({due.begin, due.begin + 1});
@@ -187,7 +187,7 @@ std::size_t Channel::data_allowance(std::size_t needed, std::size_t one_chunk,
                                     std::size_t allowance, Now now) {
   paced_until_ = kNever;
   std::size_t window = ledbat_.available();
-  if (probe_allowed_ || ledbat_.flight_size() == 0) window = std::max(window, needed);
+  if (probes_allowed_ > 0 || ledbat_.flight_size() == 0) window = std::max(window, needed);
   if (window < needed) return 0;
   const std::size_t paced = pacer_.available(now.monotonic);
   if (paced < needed) {
@@ -299,7 +299,7 @@ void Channel::commit_train(const Filled& filled, ChannelContext& context, Now no
     path_.on_probe_sent();
     plan_ = {};  // made when it was not known that this datagram may well be lost
   }
-  probe_allowed_ = false;
+  if (probes_allowed_ > 0) --probes_allowed_;
   sent_began_ = true;
 }
 

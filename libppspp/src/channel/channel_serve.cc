@@ -83,10 +83,11 @@ void Channel::handle_send_timers(Now now) {
     lossy_until_ = now.monotonic + kLossyFor;
   } else if (now.monotonic >= probe_timeout_at()) {
     // The tail may be lost, with nothing behind it to show that: send the oldest again, with the
-    // hashes that went with it, window or not. Whether that was a loss shows in what comes back.
+    // hashes that went with it, window or not, and twice, since a path that lost the one may lose the
+    // other (RFC 9002, 6.2.4). Whether that was a loss shows in what comes back.
     ++probes_in_a_row_;
-    probe_allowed_ = true;
-    const auto oldest = sent_.take_oldest(1);
+    probes_allowed_ = 2;
+    const auto oldest = sent_.take_oldest(2);
     for (const ChunkRange range : oldest.chunks) wanted_.add_lost(range);
     plan_ = {};
     if (peer_has_.empty()) peaks_sent_ = false;

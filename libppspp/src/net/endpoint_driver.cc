@@ -8,13 +8,21 @@
 #include "net/clock.h"
 
 namespace ppspp {
+namespace {
+
+EndpointOptions fitting(EndpointOptions options, const UdpPort& port) {
+  options.receive_buffer = port.receive_buffer();
+  return options;
+}
+
+}  // namespace
 
 EndpointDriver::EndpointDriver(boost::asio::io_context& io, std::unique_ptr<UdpPort> port,
                                const EndpointOptions& options, EventSink on_event)
     : io_(io),
       port_(std::move(port)),
       random_(make_system_random()),
-      endpoint_(options, *random_, read_clocks()),
+      endpoint_(fitting(options, *port_), *random_, read_clocks()),
       on_event_(std::move(on_event)),
       too_big_([this](const TransportAddress& to, std::size_t size) {
         endpoint_.handle_too_big(to, size, read_clocks());

@@ -130,6 +130,14 @@ void UdpPort::warn_of_small_buffers(std::size_t wanted) const {
       send ? fmt::format(" net.core.wmem_max={}", wanted) : "");
 }
 
+std::size_t UdpPort::receive_buffer() const {
+  std::size_t least = ~std::size_t{0};
+  for (const auto* side : {v4_.get(), v6_.get()}) {
+    if (side != nullptr) least = std::min(least, side->socket.receive_buffer());
+  }
+  return least;
+}
+
 std::vector<TransportAddress> UdpPort::local_addresses() const {
   std::vector<TransportAddress> addresses;
   if (v6_) addresses.push_back(v6_->socket.local());

@@ -43,6 +43,7 @@ class UdpPort {
 
   std::vector<TransportAddress> local_addresses() const;
   const UdpCounters& counters() const { return counters_; }
+  std::size_t receive_buffer() const;  // octets that the system granted, the least of the sockets
   bool segments(Version version) const;
   bool coalesces(Version version) const;
 
