@@ -99,6 +99,17 @@ class Liars(harness.TestCase):
         self.assertLessEqual(report["chunks_rejected"], liar.served)
         self.assertLess(liar.served, self.tree.count // 4)
 
+    def test_a_liar_is_not_called_again_and_again(self):
+        """12.6.5 #112, 11.2.6 #259: a second chance may be given, but not twice a second."""
+        path, seeder = self.swarm(8 << 20, "--upload-limit", "1M")
+        liar = self.fake(raw_peer.LyingSeeder)
+        getter = self.getter(seeder.url, peers=[liar.address, seeder.address])
+        self.assert_complete(getter, path)
+        calls = len(liar.first_datagrams())
+        print(f"in {getter.seconds():.1f} s the liar was called {calls} times and served "
+              f"{liar.served} chunks")
+        self.assertLessEqual(calls, 8)
+
     def test_a_peer_that_lies_rarely_is_survived(self):
         class Sometimes(raw_peer.FakeSeeder):
             def payload(self, chunk):

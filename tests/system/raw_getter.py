@@ -310,7 +310,10 @@ class GetterFetches(GetterCase):
                     self.send(sender, hashes)
                 self.send(sender, wire.Data((chunk, chunk), self.timestamp(), self.payload(chunk)))
         self.serve(Ahead)
-        self.assert_complete(self.get(), self.source)
+        getter = self.get()
+        self.assert_complete(getter, self.source)
+        # 5.3 #102: those for the second chunk are still remembered when the first is verified.
+        self.assertEqual(getter.json()["hashes_rejected"], 0)
 
     def test_data_without_its_hashes_is_asked_for_again(self):
         """5.3 #99, #100."""

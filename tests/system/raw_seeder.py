@@ -475,6 +475,23 @@ class SeederCancel(SeederCase):
         self.assertLess(sent, 64)
 
 
+class SeederLimited(SeederCase):
+    """A limit on the upload must not change how chunks are put into datagrams."""
+
+    size = 1 << 20
+    options = ("--upload-limit", "500k")
+
+    def test_hashes_travel_with_their_chunk_where_both_fit(self):
+        """5.3 #97."""
+        peer = self.opened()
+        peer.send(wire.Request((0, 1023)))
+        datagrams = peer.data(range(1024), timeout=20)
+        alone = [m for m in datagrams if not any(isinstance(x, wire.Data) for x in m)
+                 and 0 < sum(isinstance(x, wire.Integrity) for x in m) <= 9]
+        print(f"{len(alone)} of {len(datagrams)} datagrams have hashes and no chunk")
+        self.assertLess(len(alone), len(datagrams) // 20)
+
+
 class DraftEra(SeederCase):
     """Peers from before 2015 know neither option 8 nor option 9."""
 
