@@ -49,7 +49,8 @@ void Endpoint::Impl::handle_first_datagram(std::span<const std::byte> datagram,
   const auto capabilities = swarm != nullptr && handshake.source.value != 0
                                 ? check_handshake(handshake.options, swarm->metadata(), true)
                                 : std::nullopt;
-  if (!capabilities || !swarm->may_talk_to(from) || is_own_handshake(handshake.source)) {
+  if (!capabilities || !swarm->may_talk_to(from) || is_own_handshake(handshake.source) ||
+      banned_.contains(from, now.monotonic)) {
     ++counters_.handshakes_refused;
     return;
   }
@@ -62,6 +63,7 @@ void Endpoint::Impl::handle_first_datagram(std::span<const std::byte> datagram,
     entry.local = slot->channel->local();
     entry.remote = handshake.source;
     entry.peer = from;
+    entry.capabilities = slot->channel->capabilities();
     return answer(entry, *swarm, datagram.size());
   }
   HalfOpen entry{.local = new_channel_id(),
@@ -96,7 +98,8 @@ void Endpoint::Impl::answer(const HalfOpen& entry, Swarm& swarm, std::size_t ask
   if (!out.ok()) return;
   const WireFormat& format = swarm.format();
   ChunkIndex from = 0;
-  for (int count = 0; count < 8 && out.fits(format.have_size()); ++count) {
+  const bool listens = entry.capabilities.messages.test(static_cast<std::size_t>(MessageType::have));
+  for (int count = 0; listens && count < 8 && out.fits(format.have_size()); ++count) {
     const ChunkRange run = swarm.verified().next_run(from);
     const ChunkRange named = run.empty() ? run : nameable_front(run, format);
     if (named.empty()) break;
@@ -157,7 +160,7 @@ void Endpoint::Impl::start_peers(Swarm& swarm, Now now) {
   KnownPeers& peers = swarm.known_peers();
   while (const auto peer = peers.due(now.monotonic)) {
     const bool room = channels_.size() < options_.max_channels;
-    if (!room || !swarm.may_talk_to(*peer)) {
+    if (!room || !swarm.may_talk_to(*peer) || banned_.contains(*peer, now.monotonic)) {
       peers.postpone(*peer, now.monotonic);
       continue;
     }
