@@ -86,7 +86,7 @@ class Channel {
   bool initiated() const { return initiated_; }
   // A number that both ends know and that differs between channels.
   std::uint32_t tag() const;
-  bool draft_era() const { return capabilities_.draft_era; }
+  const PeerCapabilities& capabilities() const { return capabilities_; }
 
   // Input. Afterwards: closed()? deadline()? fill()!
   void handle_datagram(std::span<const std::byte> datagram, ChannelContext& context, Now now);

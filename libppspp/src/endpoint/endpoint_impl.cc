@@ -202,6 +202,13 @@ void Endpoint::Impl::end_channel(ChannelId id, Now now, bool retry_now) {
   Slot& slot = found->second;
   Channel& channel = *slot.channel;
   send_closing(channel);
+  if (const auto* closed = std::get_if<Closed>(&channel.state())) {
+    if (closed->cause == CloseCause::faults) {
+      ++counters_.peers_dropped;
+      banned_.add(channel.peer(), now.monotonic);
+    }
+    if (closed->cause == CloseCause::silence) ++counters_.peers_dead;
+  }
   Swarm& swarm = *slot.swarm;
   swarm.remove_channel(channel, retry_now, now);
   if (slot.was_established) {

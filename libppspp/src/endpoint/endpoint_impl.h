@@ -13,6 +13,7 @@
 
 #include "channel/channel.h"
 #include "congestion/pacer.h"
+#include "endpoint/banned_peers.h"
 #include "endpoint/deadline_queue.h"
 #include "endpoint/half_open.h"
 #include "ppspp/endpoint.h"
@@ -92,6 +93,7 @@ class Endpoint::Impl {
   std::unordered_map<std::uint32_t, Slot> channels_;
   std::size_t established_ = 0;
   HalfOpenTable half_open_;
+  BannedPeers banned_;
   DeadlineQueue deadlines_;
   std::deque<ChannelId> ready_;
   std::vector<ChannelId> held_;  // wait for the upload limit

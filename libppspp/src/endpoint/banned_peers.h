@@ -1,0 +1,51 @@
+// Peers that were dropped for what they sent (RFC 7574, 12.6.5, 11.2.6): for a minute at first,
+// then for twice as long each time. A path that damages datagrams can make an honest peer look like
+// one, so nobody is banned for good. Bounded: beyond kMax the oldest is forgotten.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <deque>
+
+#include "ppspp/time.h"
+#include "ppspp/transport_address.h"
+
+namespace ppspp {
+
+class BannedPeers {
+ public:
+  static constexpr std::size_t kMax = 256;
+
+  void add(const TransportAddress& peer, TimePoint now) {
+    Microseconds pause = kFirstPause;
+    if (const auto found = find(peer); found != banned_.end()) {
+      pause = std::min<Microseconds>(found->pause * 2, kLongestPause);
+      banned_.erase(found);
+    }
+    if (banned_.size() >= kMax) banned_.pop_front();
+    banned_.push_back({peer, now + pause, pause});
+  }
+
+  bool contains(const TransportAddress& peer, TimePoint now) const {
+    const auto found = find(peer);
+    return found != banned_.end() && now < found->until;
+  }
+
+ private:
+  static constexpr Microseconds kFirstPause = std::chrono::minutes(1);
+  static constexpr Microseconds kLongestPause = std::chrono::hours(1);
+
+  struct Banned {
+    TransportAddress peer;
+    TimePoint until;
+    Microseconds pause;
+  };
+  std::deque<Banned>::const_iterator find(const TransportAddress& peer) const {
+    return std::find_if(banned_.begin(), banned_.end(),
+                        [&](const Banned& banned) { return banned.peer == peer; });
+  }
+
+  std::deque<Banned> banned_;  // in the order of their last fault
+};
+
+}  // namespace ppspp
