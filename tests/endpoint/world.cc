@@ -193,7 +193,7 @@ void World::deliver() {
     const Flying& datagram = batch.back();
     Node* node = find(datagram.to);
     if (node == nullptr) {
-      inbox.push_back({datagram.from, datagram.octets});
+      inbox.push_back({datagram.from, datagram.to, datagram.octets, time_});
     } else if (!node->paused_) {
       node->endpoint_->handle_datagram(datagram.octets, datagram.from, now(*node));
     }

@@ -86,7 +86,9 @@ class World {
   // A datagram of a peer that a test plays by hand. What endpoints send to it lands in `inbox`.
   struct Arrived {
     TransportAddress from;
+    TransportAddress to;
     std::vector<std::byte> octets;
+    TimePoint at;
   };
   TransportAddress stranger(std::size_t index = 0) const;
   void send_as(const TransportAddress& from, Node& to, std::span<const std::byte> datagram);

@@ -1,0 +1,105 @@
+#include "channel/path_search.h"
+
+#include <doctest/doctest.h>
+
+namespace ppspp::test {
+namespace {
+
+using namespace std::chrono_literals;
+constexpr TimePoint kStart{std::chrono::seconds(1)};
+
+// A path that carries datagrams of up to `mtu`: probes until there is nothing to probe.
+int climb(PathSearch& path, std::size_t mtu, TimePoint now) {
+  int probes = 0;
+  while (const std::size_t size = path.probe_size(now)) {
+    path.on_probe_sent();
+    CHECK(path.probe_size(now) == 0);  // one at a time
+    if (size <= mtu) {
+      path.on_acked(size, true, now);
+    } else {
+      path.on_lost(size, true, now);
+    }
+    if (++probes == 100) break;
+  }
+  return probes;
+}
+
+}  // namespace
+
+TEST_SUITE("channel/path_search") {
+  TEST_CASE("begins with the base size and climbs the ladder as far as the path goes (8.1 #231)") {
+    for (const auto& [mtu, reached] : {std::pair{1'472UL, 1'452UL},
+                                       {8'952UL, 8'952UL},
+                                       {9'000UL, 8'952UL},
+                                       {40'000UL, 32'768UL},
+                                       {65'487UL, 65'487UL}}) {
+      CAPTURE(mtu);
+      PathSearch path(1'452, 65'487);
+      CHECK(path.size() == 1'452);
+      CHECK(climb(path, mtu, kStart) <= 6);
+      CHECK(path.size() == reached);
+    }
+  }
+
+  TEST_CASE("never beyond the maximum; none below the base") {
+    PathSearch path(1'452, 20'000);
+    climb(path, 65'507, kStart);
+    CHECK(path.size() == 20'000);
+    PathSearch still(1'452, 1'452);
+    CHECK(still.probe_size(kStart) == 0);
+    PathSearch odd(1'452, 1'000);
+    CHECK(odd.probe_size(kStart) == 0);
+    CHECK(odd.size() == 1'452);
+  }
+
+  TEST_CASE("a probe lost by chance is tried again; after three the rung rests for ten minutes") {
+    PathSearch path(1'452, 65'487);
+    for (int i = 0; i < 3; ++i) {
+      CHECK(path.probe_size(kStart) == 8'952);
+      path.on_probe_sent();
+      path.on_lost(8'952, true, kStart);
+    }
+    CHECK(path.probe_size(kStart) == 0);
+    CHECK(path.probe_size(kStart + 9min) == 0);
+    CHECK(path.probe_size(kStart + 10min) == 8'952);
+    climb(path, 65'487, kStart + 10min);
+    CHECK(path.size() == 65'487);
+  }
+
+  TEST_CASE("losses of ordinary datagrams of the base size say nothing about the path") {
+    PathSearch path(1'452, 65'487);
+    climb(path, 8'952, kStart);
+    for (int i = 0; i < 100; ++i) path.on_lost(1'452, false, kStart);
+    CHECK(path.size() == 8'952);
+  }
+
+  TEST_CASE("a black hole: four large ones lost in a row bring the base size back") {
+    PathSearch path(1'452, 65'487);
+    climb(path, 65'487, kStart);
+    for (int i = 0; i < 3; ++i) path.on_lost(65'000, false, kStart);
+    path.on_acked(65'000, false, kStart);  // one gets through: it was congestion
+    for (int i = 0; i < 3; ++i) path.on_lost(65'000, false, kStart);
+    CHECK(path.size() == 65'487);
+    path.on_lost(65'000, false, kStart);
+    CHECK(path.size() == 1'452);
+    CHECK(path.probe_size(kStart) == 0);
+    CHECK(path.probe_size(kStart + 10min) == 8'952);
+  }
+
+  TEST_CASE("what the system refuses to send is not tried again for a while") {
+    PathSearch path(1'452, 65'487);
+    climb(path, 8'952, kStart);
+    PathSearch fresh(1'452, 65'487);
+    CHECK(fresh.probe_size(kStart) == 8'952);
+    fresh.on_probe_sent();
+    fresh.on_too_big(8'952, kStart);
+    CHECK(fresh.size() == 1'452);
+    CHECK(fresh.probe_size(kStart + 1min) == 0);
+    CHECK(fresh.probe_size(kStart + 10min) == 8'952);
+    // A size that used to work: the route has changed.
+    path.on_too_big(5'000, kStart);
+    CHECK(path.size() == 1'452);
+  }
+}
+
+}  // namespace ppspp::test
