@@ -242,6 +242,7 @@ void Endpoint::Impl::handle_deadline(Now now) {
   if (more_requests) download_ready_at_ = kNever;
   for (auto& [handle, swarm] : swarms_) {
     if (more_requests) touch_all(*swarm);
+    if (swarm->deadline() <= now.monotonic) swarm->handle_deadline(now);
     if (swarm->known_peers().deadline() <= now.monotonic) start_peers(*swarm, now);
     drain(*swarm, now);
   }
@@ -252,7 +253,7 @@ TimePoint Endpoint::Impl::deadline() const {
   TimePoint first = std::min({deadlines_.first(), half_open_.deadline(), upload_ready_at_,
                               download_ready_at_});
   for (const auto& [handle, swarm] : swarms_) {
-    first = std::min(first, swarm->known_peers().deadline());
+    first = std::min({first, swarm->known_peers().deadline(), swarm->deadline()});
   }
   return first;
 }

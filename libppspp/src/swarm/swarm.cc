@@ -25,7 +25,8 @@ Swarm::Swarm(SwarmHandle handle, const SwarmMetadata& metadata, std::unique_ptr<
       random_(random),
       scratch_(scratch),
       store_(std::move(store)),
-      verifier_(metadata) {}
+      verifier_(metadata),
+      sizes_(metadata) {}
 
 Result<std::unique_ptr<Swarm>> Swarm::create(SwarmHandle handle, const SwarmMetadata& metadata,
                                              std::unique_ptr<ChunkStore> store,
@@ -113,9 +114,8 @@ void Swarm::remove_channel(Channel& channel, bool retry_now, Now now) {
     forget_requests({received.chunk.chunk, received.chunk.chunk + 1});
     return true;
   });
-  for (Held& held : held_) {
-    if (held.from == &channel) held.from = nullptr;
-  }
+  if (sizes_.turn() == &channel) sizes_.end_turn();
+  review_size(now);
   known_peers_.on_closed(channel.peer(), channel.local(), retry_now, now.monotonic);
 }
 
@@ -161,17 +161,7 @@ ChunkRange Swarm::pick(Channel& from, std::uint64_t max_chunks, Now now) {
 }
 
 ChunkRange Swarm::pick_chunks(Channel& from, std::uint64_t max_chunks, Now now) {
-  if (chunk_count_ == 0) {
-    // Size detection: one chunk, which brings the peaks.
-    if (!requested_.empty()) return {};
-    return first_run_in_but_not_in(from.peer_has(), verified_, requested_, {0, kMaxChunks}, 1);
-  }
-  if (!length_) {
-    // The last chunk tells the exact length (5.6.2); until then nothing can be stored.
-    const ChunkRange last{chunk_count_ - 1, chunk_count_};
-    const bool ask = from.peer_has().contains(last.begin) && !requested_.contains(last.begin);
-    return ask ? last : ChunkRange{};
-  }
+  if (chunk_count_ == 0) return pick_for_size(from);
   const PickQuestion q = question(from, max_chunks);
   if (reader_waits()) {
     if (const ChunkRange late = take_over(q, now); !late.empty()) return late;

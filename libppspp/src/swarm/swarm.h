@@ -50,6 +50,9 @@ class Swarm final : public ChannelContext {
 
   // The end of a receive batch: verifies and stores what has come.
   void flush(Now now);
+  // Of the swarm itself, apart from those of its channels and known peers.
+  TimePoint deadline() const { return size_deadline_; }
+  void handle_deadline(Now now) { review_size(now); }
   void set_read_position(ChunkIndex chunk);
   void store_ready();
 
@@ -71,6 +74,7 @@ class Swarm final : public ChannelContext {
   const WireFormat& format() const override { return format_; }
   std::uint64_t chunk_count() const override { return chunk_count_; }
   const BinSet& verified() const override { return verified_; }
+  ChunkRange acknowledgeable(ChunkIndex chunk) const override;
   bool complete() const override { return complete_; }
   ChannelScratch& scratch() override { return scratch_; }
   bool is_wanted(ChunkIndex chunk) const override;
@@ -93,12 +97,6 @@ class Swarm final : public ChannelContext {
     Channel* from;
     ReceivedChunk chunk;
   };
-  struct Held {  // verified before the length of the content was known
-    Channel* from;  // null once it has ended
-    ChunkIndex chunk;
-    std::int64_t one_way_delay_us;
-    std::vector<std::byte> octets;
-  };
 
   Swarm(SwarmHandle handle, const SwarmMetadata& metadata, std::unique_ptr<ChunkStore> store,
         const JoinSettings& settings, RandomSource& random, ChannelScratch& scratch);
@@ -106,14 +104,11 @@ class Swarm final : public ChannelContext {
   Result<void> begin_with_tree(const SwarmContent& content);
 
   // swarm_receive.cc
-  bool know_size(const Received& received);
+  bool know_peaks(const Received& received);
   Verdict verify(const Received& received);
   Verdict verify_with_early_hashes(const Received& received);
   void accept(const Received& received, Now now);
-  bool learn_length(ChunkIndex chunk, std::size_t payload_size);
-  bool begin_content(std::uint64_t chunk_count, std::span<const ClaimedHash> peaks);
-  void hold(const Received& received);
-  void store_held(Now now);
+  void refuse(const Received& received, Verdict verdict);
   void queue_write(Channel* from, ChunkIndex chunk, std::int64_t one_way_delay_us,
                    std::span<const std::byte> payload, Now now);
   void write_run(Now now);
@@ -122,6 +117,18 @@ class Swarm final : public ChannelContext {
   void forget_requests(ChunkRange range);
   void fail_store();
   std::span<const ClaimedHash> hashes_of(const ReceivedChunk& chunk, bool own_only) const;
+  std::vector<ClaimedHash> with_early_hashes(const Received& received) const;
+
+  // swarm_size.cc
+  bool detects_size() const {
+    return chunk_count_ == 0 && !store_failed_ && metadata_.integrity == IntegrityMethod::merkle;
+  }
+  void review_size(Now now);
+  void drop_claim(Now now);
+  ChunkRange pick_for_size(const Channel& from) const;
+  void accept_for_size(const Received& received, Now now);
+  void acknowledge_for_size(const Received& received);
+  void learn_size(Channel& from, Now now);
 
   ChunkRange pick_chunks(Channel& from, std::uint64_t max_chunks, Now now);
   ChunkRange take_over(const PickQuestion& question, Now now);
@@ -139,7 +146,9 @@ class Swarm final : public ChannelContext {
   ContentVerifier verifier_;
 
   std::uint64_t chunk_count_ = 0;
-  std::optional<std::uint64_t> length_;  // octets, exact
+  std::optional<std::uint64_t> length_;  // octets, exact; known when chunk_count_ is
+  SizeDetection sizes_;
+  TimePoint size_deadline_ = kNever;
   BinSet verified_;
   BinSet requested_;
   ChunkIndex read_position_ = 0;
@@ -156,7 +165,6 @@ class Swarm final : public ChannelContext {
 
   // The receive batch.
   std::vector<Received> batch_;
-  std::vector<Held> held_;
   ChunkRange run_;  // being gathered for one write
   std::vector<std::span<const std::byte>> run_pieces_;
   std::vector<std::pair<Channel*, std::int64_t>> run_origins_;

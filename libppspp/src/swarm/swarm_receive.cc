@@ -4,14 +4,12 @@
 #include <utility>
 
 #include "base/log.h"
-#include "swarm/size_detection.h"
 #include "swarm/swarm.h"
 
 namespace ppspp {
 namespace {
 
-constexpr std::size_t kMaxHeld = 16;          // chunks that wait for the length of the content
-constexpr std::size_t kMaxRunPieces = 512;    // of one write
+constexpr std::size_t kMaxRunPieces = 512;  // of one write
 constexpr std::size_t kMaxBatchHashes = 1 << 16;
 
 }  // namespace
@@ -42,11 +40,12 @@ std::span<const ClaimedHash> Swarm::hashes_of(const ReceivedChunk& chunk, bool o
 }
 
 void Swarm::flush(Now now) {
-  if (batch_.empty()) return;
+  if (batch_.empty()) return review_size(now);
   for (const Received& received : batch_) accept(received, now);
   write_run(now);
   batch_.clear();
   check_complete();
+  review_size(now);
 }
 
 void Swarm::accept(const Received& received, Now now) {
@@ -56,14 +55,14 @@ void Swarm::accept(const Received& received, Now now) {
     received.from->on_duplicate(chunk.chunk, chunk.one_way_delay_us);
     return;
   }
-  const bool sized = know_size(received);
-  const Verdict verdict = sized ? verify(received) : Verdict::missing_hash;
-  if (verdict == Verdict::verified) {
-    if (!length_ && !learn_length(chunk.chunk, chunk.payload.size())) return hold(received);
-    if (!held_.empty()) store_held(now);
-    queue_write(received.from, chunk.chunk, chunk.one_way_delay_us, chunk.payload, now);
-    return;
-  }
+  if (detects_size()) return accept_for_size(received, now);
+  const Verdict verdict = know_peaks(received) ? verify(received) : Verdict::missing_hash;
+  if (verdict != Verdict::verified) return refuse(received, verdict);
+  queue_write(received.from, chunk.chunk, chunk.one_way_delay_us, chunk.payload, now);
+}
+
+void Swarm::refuse(const Received& received, Verdict verdict) {
+  const ReceivedChunk& chunk = received.chunk;
   // It is not here, after all: to be asked for again, of anybody.
   forget_requests({chunk.chunk, chunk.chunk + 1});
   for (const Channel* channel : channels_) touched_.push_back(channel->local());
@@ -76,38 +75,22 @@ void Swarm::accept(const Received& received, Now now) {
   }
 }
 
-// Whether the tree stands, now that this chunk's datagram has been seen.
-bool Swarm::know_size(const Received& received) {
+// Whether the tree has its peaks, now that this chunk's datagram has been seen.
+bool Swarm::know_peaks(const Received& received) {
   if (metadata_.integrity == IntegrityMethod::none) return chunk_count_ != 0;
-  if (verifier_.has_tree() && verifier_.tree().peaks_known()) return true;
-  const auto own = hashes_of(received.chunk, false);
+  if (!verifier_.has_tree()) return false;
+  if (verifier_.tree().peaks_known()) return true;
   // Peaks that did not fit into this datagram came in those before it.
-  std::vector<ClaimedHash> all(received.from->early_hashes().begin(),
-                               received.from->early_hashes().end());
-  all.insert(all.end(), own.begin(), own.end());
-  if (verifier_.has_tree()) return verifier_.accept_peaks(own) || verifier_.accept_peaks(all);
-  SizeClaim claim = prove_size(verifier_, metadata_, received.chunk.chunk, received.chunk.payload, own);
-  std::span<const ClaimedHash> proof = own;
-  if (claim.verdict == Verdict::missing_hash) {
-    claim = prove_size(verifier_, metadata_, received.chunk.chunk, received.chunk.payload, all);
-    proof = all;
-  }
-  if (claim.verdict == Verdict::wrong) {
-    ++counts_.chunks_rejected;
-    received.from->on_wrong_chunk();
-  }
-  return claim.verdict == Verdict::verified && begin_content(claim.chunk_count, proof);
+  return verifier_.accept_peaks(hashes_of(received.chunk, false)) ||
+         verifier_.accept_peaks(with_early_hashes(received));
 }
 
-bool Swarm::begin_content(std::uint64_t chunk_count, std::span<const ClaimedHash> hashes) {
-  const auto memory = store_->tree_memory(MerkleTree::memory_size(chunk_count, metadata_.hash));
-  if (memory.empty()) {
-    fail_store();
-    return false;
-  }
-  chunk_count_ = chunk_count;
-  verifier_.start(chunk_count, memory);
-  return verifier_.tree().peaks_known() || verifier_.accept_peaks(hashes);
+std::vector<ClaimedHash> Swarm::with_early_hashes(const Received& received) const {
+  const auto early = received.from->early_hashes();
+  const auto own = hashes_of(received.chunk, false);
+  std::vector<ClaimedHash> all(early.begin(), early.end());
+  all.insert(all.end(), own.begin(), own.end());
+  return all;
 }
 
 Verdict Swarm::verify(const Received& received) {
@@ -123,41 +106,10 @@ Verdict Swarm::verify(const Received& received) {
 }
 
 Verdict Swarm::verify_with_early_hashes(const Received& received) {
-  std::vector<ClaimedHash> all(received.from->early_hashes().begin(),
-                               received.from->early_hashes().end());
-  const auto own = hashes_of(received.chunk, false);
-  all.insert(all.end(), own.begin(), own.end());
-  const Verdict verdict = verifier_.verify(received.chunk.chunk, received.chunk.payload, all);
+  const Verdict verdict = verifier_.verify(received.chunk.chunk, received.chunk.payload,
+                                           with_early_hashes(received));
   if (verdict != Verdict::missing_hash) received.from->forget_early_hashes();
   return verdict;
-}
-
-// Only the last chunk, verified, tells the exact length (5.6.2 #118).
-bool Swarm::learn_length(ChunkIndex chunk, std::size_t payload_size) {
-  if (chunk + 1 != chunk_count_) return false;
-  length_ = offset_of(chunk) + payload_size;
-  if (store_->set_content_length(*length_) != StoreStatus::done) {
-    fail_store();
-    return false;
-  }
-  events_.push_back({handle_, event::SizeKnown{*length_}});
-  for (const Channel* channel : channels_) touched_.push_back(channel->local());
-  return true;
-}
-
-void Swarm::hold(const Received& received) {
-  if (store_failed_ || held_.size() >= kMaxHeld) return;
-  const auto payload = received.chunk.payload;
-  held_.push_back({received.from, received.chunk.chunk, received.chunk.one_way_delay_us,
-                   {payload.begin(), payload.end()}});
-}
-
-void Swarm::store_held(Now now) {
-  const auto held = std::exchange(held_, {});
-  for (const Held& h : held) {
-    queue_write(h.from, h.chunk, h.one_way_delay_us, h.octets, now);
-    write_run(now);
-  }
 }
 
 void Swarm::queue_write(Channel* from, ChunkIndex chunk, std::int64_t one_way_delay_us,
