@@ -306,14 +306,29 @@ class GetterFetches(GetterCase):
         """5.3 #98, 5.4 #105."""
         class Ahead(raw_peer.FakeSeeder):
             def serve(self, sender, chunk):
-                for hashes in self.proof(sender, chunk):
-                    self.send(sender, hashes)
+                self.send(sender, *self.proof(sender, chunk))
                 self.send(sender, wire.Data((chunk, chunk), self.timestamp(), self.payload(chunk)))
-        self.serve(Ahead)
-        getter = self.get()
-        self.assert_complete(getter, self.source)
-        # 5.3 #102: those for the second chunk are still remembered when the first is verified.
-        self.assertEqual(getter.json()["hashes_rejected"], 0)
+        for size in (7162, 1 << 20):
+            with self.subTest(size=size):
+                self.serve(Ahead, size=size)
+                getter = self.get()
+                self.assert_complete(getter, self.source)
+                # 5.3 #102: when one chunk is verified, the hashes for the next are still known.
+                lost = getter.json()["hashes_rejected"]
+                print(f"{lost} of {self.tree.count} chunks came without hashes that had been sent")
+                self.assertLessEqual(lost, self.tree.count // 10)
+                self.fake.stop()
+
+    def test_a_peer_whose_chunks_cannot_be_proved_is_not_asked_for_ever(self):
+        """5.3 #99, 12.6.5 #112."""
+        class NoHashes(raw_peer.FakeSeeder):
+            def proof(self, sender, chunk):
+                return []
+        self.serve(NoHashes)
+        getter = self.get("--timeout", "4")
+        self.assertEqual(getter.wait(20), 3)
+        print(f"{self.fake.served} chunks without hashes were asked for")
+        self.assertLess(self.fake.served, 2000)
 
     def test_data_without_its_hashes_is_asked_for_again(self):
         """5.3 #99, #100."""
