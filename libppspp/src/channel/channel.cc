@@ -172,7 +172,7 @@ void Channel::on_verified(ChunkIndex chunk, std::int64_t one_way_delay_us, std::
                           Now now) {
   received_.add(bytes, now.monotonic);
   bytes_received_ += bytes;
-  if ((bytes_received_ & 0xf'ffff) < bytes) faults_.forgive();  // every MiB or so
+  faults_.add_good();
   note_ack_due(chunk, one_way_delay_us);
 }
 

@@ -2,6 +2,7 @@
 // limit the channel is closed.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -20,20 +21,25 @@ class PeerFaults {
   void add(PeerFault fault) { ++counts_[static_cast<std::size_t>(fault)]; }
   std::uint32_t count(PeerFault fault) const { return counts_[static_cast<std::size_t>(fault)]; }
 
-  // A damaged datagram can be the network's doing, so it takes several; hashes that do not fit are
-  // nearly always the peer's, since UDP has a checksum, but a corrupting path must not cost us all
-  // our good peers at once.
-  bool too_many() const {
-    return count(PeerFault::decode_error) > 64 || count(PeerFault::wrong_chunk) > 16 ||
-           count(PeerFault::unsolicited) > 4'096;
+  // A chunk that was genuine. After some thousands the distant past counts half.
+  void add_good() {
+    if (++good_ < 4'096) return;
+    good_ /= 2;
+    for (std::uint32_t& count : counts_) count /= 2;
   }
-  // Good behaviour makes up for damage on the path: called for every few hundred good chunks.
-  void forgive() {
-    for (std::uint32_t& count : counts_) count -= count / 4 + (count > 0 ? 1U : 0U);
+
+  // A path that damages datagrams must not cost us our good peers, and a large datagram with one
+  // damaged hash holds many chunks that fail: so it is the share that decides, and never a few. What
+  // a peer with a smaller share costs is its own octets.
+  bool too_many() const {
+    const std::uint32_t tolerated = std::max<std::uint32_t>(64, good_ / 4);
+    return count(PeerFault::decode_error) > tolerated ||
+           count(PeerFault::wrong_chunk) > tolerated || count(PeerFault::unsolicited) > 4'096;
   }
 
  private:
   std::array<std::uint32_t, 4> counts_ = {};
+  std::uint32_t good_ = 0;
 };
 
 }  // namespace ppspp
