@@ -57,22 +57,21 @@ void Swarm::accept(const Received& received, Now now) {
   }
   if (detects_size()) return accept_for_size(received, now);
   const Verdict verdict = know_peaks(received) ? verify(received) : Verdict::missing_hash;
-  if (verdict != Verdict::verified) return refuse(received, verdict);
+  if (verdict != Verdict::verified) return refuse(received, verdict, now);
   queue_write(received.from, chunk.chunk, chunk.one_way_delay_us, chunk.payload, now);
 }
 
-void Swarm::refuse(const Received& received, Verdict verdict) {
-  const ReceivedChunk& chunk = received.chunk;
-  // It is not here, after all: to be asked for again, of anybody.
-  forget_requests({chunk.chunk, chunk.chunk + 1});
-  for (const Channel* channel : channels_) touched_.push_back(channel->local());
-  if (verdict == Verdict::wrong) {
-    ++counts_.chunks_rejected;
-    received.from->on_wrong_chunk();
-  } else {
+void Swarm::refuse(const Received& received, Verdict verdict, Now now) {
+  const ChunkIndex chunk = received.chunk.chunk;
+  if (verdict == Verdict::missing_hash) {
     ++counts_.chunks_unverifiable;
-    received.from->on_unverifiable();
+    return received.from->on_unverifiable(chunk, requested_.contains(chunk), now);
   }
+  // To be asked for again, of anybody.
+  ++counts_.chunks_rejected;
+  received.from->on_wrong_chunk();
+  forget_requests({chunk, chunk + 1});
+  for (const Channel* channel : channels_) touched_.push_back(channel->local());
 }
 
 // Whether the tree has its peaks, now that this chunk's datagram has been seen.
@@ -100,15 +99,8 @@ Verdict Swarm::verify(const Received& received) {
     verdict = verifier_.verify(chunk.chunk, chunk.payload, hashes_of(chunk, false));
   }
   if (verdict == Verdict::missing_hash && !received.from->early_hashes().empty()) {
-    verdict = verify_with_early_hashes(received);
+    verdict = verifier_.verify(chunk.chunk, chunk.payload, with_early_hashes(received));
   }
-  return verdict;
-}
-
-Verdict Swarm::verify_with_early_hashes(const Received& received) {
-  const Verdict verdict = verifier_.verify(received.chunk.chunk, received.chunk.payload,
-                                           with_early_hashes(received));
-  if (verdict != Verdict::missing_hash) received.from->forget_early_hashes();
   return verdict;
 }
 
@@ -124,8 +116,8 @@ void Swarm::queue_write(Channel* from, ChunkIndex chunk, std::int64_t one_way_de
 void Swarm::write_run(Now now) {
   if (run_.empty()) return;
   const ChunkRange run = std::exchange(run_, {});
-  const StoreStatus status = store_failed_ ? StoreStatus::failed
-                                           : store_->write(offset_of(run.begin), run_pieces_);
+  const StoreStatus status =
+      store_failed_ ? StoreStatus::failed : store_->write(offset_of(run.begin), run_pieces_);
   if (status == StoreStatus::done) {
     on_stored(run, now);
     ChunkIndex chunk = run.begin;
@@ -144,10 +136,8 @@ void Swarm::write_run(Now now) {
 void Swarm::on_stored(ChunkRange run, Now now) {
   verified_.insert(run);
   requested_.erase(run);
-  counts_.downloaded_bytes +=
-      (run.size() - 1) * metadata_.chunk_size + payload_size(run.end - 1);
-  auto* last = events_.empty() ? nullptr
-                               : std::get_if<event::ChunksVerified>(&events_.back().what);
+  counts_.downloaded_bytes += (run.size() - 1) * metadata_.chunk_size + payload_size(run.end - 1);
+  auto* last = events_.empty() ? nullptr : std::get_if<event::ChunksVerified>(&events_.back().what);
   if (last != nullptr && last->chunks.end == run.begin) {
     last->chunks.end = run.end;
   } else {
