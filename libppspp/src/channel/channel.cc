@@ -12,8 +12,8 @@ namespace {
 // Of a peer's availability map, so that what it announces cannot fill our memory.
 constexpr std::size_t kMaxPeerPages = 2'048;
 
-constexpr Microseconds kDeadAfter = std::chrono::minutes(3);       // 3.12
-constexpr int kDeadAfterDatagrams = 3;                             // 3.12
+constexpr Microseconds kDeadAfter = std::chrono::minutes(3);  // 3.12
+constexpr int kDeadAfterDatagrams = 3;                        // 3.12
 constexpr Microseconds kForgottenAfter = std::chrono::seconds(3);
 
 }  // namespace
@@ -109,14 +109,13 @@ void Channel::handle_deadline(ChannelContext& context, Now now) {
     ++stalls_;
     take_back_requests(context);
     // One small attempt now and then, until something comes.
-    retry_at_ = now.monotonic + std::min<Microseconds>(stall_timeout() * stalls_,
-                                                       std::chrono::seconds(10));
+    retry_at_ =
+        now.monotonic + std::min<Microseconds>(stall_timeout() * stalls_, std::chrono::seconds(10));
   }
 }
 
 Microseconds Channel::stall_timeout() const {
-  return std::max<Microseconds>(rtt_.probe_timeout(short_delay(), 0) * 3,
-                                std::chrono::seconds(1));
+  return std::max<Microseconds>(rtt_.probe_timeout(short_delay(), 0) * 3, std::chrono::seconds(1));
 }
 
 void Channel::take_back_requests(ChannelContext& context) {
@@ -164,8 +163,8 @@ Microseconds Channel::time_to_finish(std::uint64_t more_bytes, std::uint32_t chu
 }
 
 bool Channel::idle(const ChannelContext& context) const {
-  return requests_.empty() && wanted_.empty() && sent_.empty() && acks_.empty() &&
-         haves_.empty() && peer_complete(context.chunk_count()) && context.complete();
+  return requests_.empty() && wanted_.empty() && sent_.empty() && acks_.empty() && haves_.empty() &&
+         peer_complete(context.chunk_count()) && context.complete();
 }
 
 void Channel::on_verified(ChunkIndex chunk, std::int64_t one_way_delay_us, std::size_t bytes,
@@ -174,6 +173,11 @@ void Channel::on_verified(ChunkIndex chunk, std::int64_t one_way_delay_us, std::
   bytes_received_ += bytes;
   faults_.add_good();
   note_ack_due(chunk, one_way_delay_us);
+}
+
+void Channel::on_unverifiable(ChunkIndex chunk, bool still_wanted, Now now) {
+  faults_.add(PeerFault::unproved);
+  if (still_wanted && !requests_.full()) requests_.add_passed(chunk, now.monotonic);
 }
 
 void Channel::on_duplicate(ChunkIndex chunk, std::int64_t one_way_delay_us) {
@@ -210,11 +214,6 @@ void Channel::set_choking(bool choking) {
   say_unchoke_ = !choking;
   wanted_.clear();  // 3.9 #159: old requests are discarded
   plan_ = {};
-}
-
-void Channel::forget_early_hashes() {
-  early_hashes_.clear();
-  early_octets_.clear();
 }
 
 void Channel::count_sent_datagram(Now now) {

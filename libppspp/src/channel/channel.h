@@ -1,9 +1,10 @@
-// One conversation with one peer in one swarm (RFC 7574, sections 3 and 8): handshake, what the peer
-// has, what we have asked of it, what it has asked of us, and the congestion control of what we send.
+// One conversation with one peer in one swarm (RFC 7574, sections 3 and 8): handshake, what the
+// peer has, what we have asked of it, what it has asked of us, and the congestion control of what
+// we send.
 //
 // Assumes that its datagrams were matched to it by channel ID and source address. Sends nothing by
-// itself: `fill` is called when the socket can take a datagram. It must never trust what a peer says
-// beyond the peer's own channel.
+// itself: `fill` is called when the socket can take a datagram. It must never trust what a peer
+// says beyond the peer's own channel.
 #pragma once
 
 #include <cstddef>
@@ -113,10 +114,12 @@ class Channel {
   void on_verified(ChunkIndex chunk, std::int64_t one_way_delay_us, std::size_t bytes, Now now);
   void on_duplicate(ChunkIndex chunk, std::int64_t one_way_delay_us);
   void on_wrong_chunk() { faults_.add(PeerFault::wrong_chunk); }
-  void on_unverifiable() { ++unverifiable_; }
-  void announce(ChunkRange range, Now now);          // HAVE is due
-  void cancel(ChunkRange range);                     // here from another peer: CANCEL is due
-  void set_choking(bool choking);                    // whether we choke the peer (3.9)
+  // It came without the hashes that prove it. Its peer sends it again when it hears no ACK; if it
+  // does not, we ask again, but not at once.
+  void on_unverifiable(ChunkIndex chunk, bool still_wanted, Now now);
+  void announce(ChunkRange range, Now now);  // HAVE is due
+  void cancel(ChunkRange range);             // here from another peer: CANCEL is due
+  void set_choking(bool choking);            // whether we choke the peer (3.9)
   void set_idle_interest(bool interested) { interested_ = interested; }
 
   const BinSet& peer_has() const { return peer_has_; }
@@ -141,7 +144,6 @@ class Channel {
 
   // Unverified hashes that came in datagrams without DATA (5.3 #98), for chunks that follow.
   std::span<const ClaimedHash> early_hashes() const { return early_hashes_; }
-  void forget_early_hashes();
 
   void check_invariants() const;
 
@@ -153,9 +155,7 @@ class Channel {
     std::size_t sent = 0;
     std::size_t size() const { return peaks.size() + uncles.size(); }
     std::size_t left() const { return size() - sent; }
-    Bin next() const {
-      return sent < peaks.size() ? peaks[sent] : uncles[sent - peaks.size()];
-    }
+    Bin next() const { return sent < peaks.size() ? peaks[sent] : uncles[sent - peaks.size()]; }
   };
 
   void set_state(ChannelState state) { state_ = std::move(state); }
@@ -164,12 +164,14 @@ class Channel {
 
   // channel_handshake.cc
   bool on_handshake(const Handshake& message, ChannelContext& context, Now now);
-  std::optional<Filled> fill_handshake(std::span<std::byte> buffer, ChannelContext& context, Now now);
+  std::optional<Filled> fill_handshake(std::span<std::byte> buffer, ChannelContext& context,
+                                       Now now);
 
   // channel_receive.cc
-  bool handle_message(const Message& message, std::uint32_t datagram_hashes, ChannelContext& context,
-                      Now now);
-  void on_data(const Data& message, std::uint32_t datagram_hashes, ChannelContext& context, Now now);
+  bool handle_message(const Message& message, std::uint32_t datagram_hashes,
+                      ChannelContext& context, Now now);
+  void on_data(const Data& message, std::uint32_t datagram_hashes, ChannelContext& context,
+               Now now);
   void on_chunk(ChunkIndex chunk, const Data& message, std::span<const std::byte> payload,
                 std::uint32_t datagram_hashes, ChannelContext& context, Now now);
   void on_integrity(const Integrity& message, ChannelContext& context);
@@ -202,7 +204,8 @@ class Channel {
   std::optional<Filled> lay_out_train(std::span<std::byte> buffer, std::size_t control_size,
                                       std::size_t limit, std::size_t room, ChannelContext& context,
                                       Now now);
-  // DATA with its hashes, behind what `out` holds; or, where they do not fit together, hashes alone.
+  // DATA with its hashes, behind what `out` holds; or, where they do not fit together, hashes
+  // alone.
   void fill_data(ByteWriter& out, std::size_t limit, bool may_exceed, ChannelContext& context);
   void plan_next(ChunkIndex chunk, ChannelContext& context);
   void write_hashes(ByteWriter& out, std::size_t limit, ChannelContext& context);
@@ -234,16 +237,16 @@ class Channel {
   // Receiving.
   OutstandingRequests requests_;
   bool choked_by_peer_ = false;
-  int stalls_ = 0;            // times in a row that all was taken back
-  TimePoint last_data_at_;    // or when requests began to be outstanding
-  TimePoint retry_at_;        // no request before, after a stall
+  int stalls_ = 0;          // times in a row that all was taken back
+  TimePoint last_data_at_;  // or when requests began to be outstanding
+  TimePoint retry_at_;      // no request before, after a stall
   RateMeter received_;
   std::uint64_t unsolicited_credit_ = 64;  // late chunks of requests that were taken back
   std::uint64_t bytes_received_ = 0;
-  std::uint64_t unverifiable_ = 0;
   std::uint32_t hashes_used_ = 0;  // of the batch: those up to the last chunk of this channel
   std::vector<ClaimedHash> early_hashes_;
-  std::vector<std::byte> early_octets_;
+  std::vector<std::byte> early_octets_;  // what they are views of
+  std::size_t next_early_ = 0;           // the place of the next one
 
   // Due to be said.
   RangeList acks_{64};

@@ -22,11 +22,11 @@ class Channel;
 // A DATA message that was asked for, until the end of the receive batch.
 struct ReceivedChunk {
   ChunkIndex chunk = 0;
-  std::span<const std::byte> payload;    // a view into the datagram
-  std::int64_t one_way_delay_us = 0;     // the sample for its ACK
-  bool asked = true;                     // outstanding at this peer when it came
-  std::uint32_t hashes_begin = 0;        // the INTEGRITY messages of its datagram that came before
-  std::uint32_t hashes_own = 0;          // it: [begin, end), those right before it from `own` on
+  std::span<const std::byte> payload;  // a view into the datagram
+  std::int64_t one_way_delay_us = 0;   // the sample for its ACK
+  bool asked = true;                   // outstanding at this peer when it came
+  std::uint32_t hashes_begin = 0;      // the INTEGRITY messages of its datagram that came before
+  std::uint32_t hashes_own = 0;        // it: [begin, end), those right before it from `own` on
   std::uint32_t hashes_end = 0;
 };
 
@@ -63,7 +63,7 @@ class ChannelContext {
   virtual ChannelScratch& scratch() = 0;
 
   // Receiving.
-  virtual bool is_wanted(ChunkIndex chunk) const = 0;  // of interest and not here yet
+  virtual bool is_wanted(ChunkIndex chunk) const = 0;            // of interest and not here yet
   virtual std::uint32_t note_hash(const ClaimedHash& hash) = 0;  // for the batch; its number
   virtual std::uint32_t next_hash_number() const = 0;
   virtual void receive_chunk(Channel& from, const ReceivedChunk& chunk) = 0;

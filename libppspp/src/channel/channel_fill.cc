@@ -25,7 +25,9 @@ bool lists(const PeerCapabilities& peer, MessageType type) {
 
 }  // namespace
 
-Microseconds Channel::short_delay() const { return std::min(rtt_.smoothed() / 4, kLongestDelay); }
+Microseconds Channel::short_delay() const {
+  return std::min(rtt_.smoothed() / 4, kLongestDelay);
+}
 
 std::optional<Filled> Channel::fill(std::span<std::byte> buffer, std::size_t allowance,
                                     ChannelContext& context, Now now) {
@@ -213,7 +215,10 @@ std::optional<Filled> Channel::fill_train(std::span<std::byte> buffer, std::size
   store_retry_at_ = kNever;
 
   const std::uint32_t chunk_size = context.metadata().chunk_size;
-  const std::size_t one_chunk = 4 + context.format().data_header_size() + chunk_size;
+  const ChunkIndex next = wanted_.next()->chunk;
+  if (plan_.chunk != next) plan_next(next, context);
+  const std::size_t one_chunk = 4 + plan_.left() * context.format().integrity_size() +
+                                context.format().data_header_size() + chunk_size;
   const std::uint64_t all = wanted_.chunks() * std::uint64_t{one_chunk};
   // Wait for room for a whole datagram rather than send crumbs, unless the window is that small.
   const std::size_t whole = std::min<std::uint64_t>(path_.size(), all);

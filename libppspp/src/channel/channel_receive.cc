@@ -8,9 +8,9 @@
 namespace ppspp {
 namespace {
 
-// Hashes that came ahead of their chunk (5.3 #98): as many as a chunk of the largest content can
-// need, peaks and uncles, and no more.
-constexpr std::size_t kMaxEarlyHashes = 128;
+// Hashes that came ahead of their chunks (5.3 #98): enough for the chunks of a receive batch whose
+// proofs come in full, each in a datagram of its own. The oldest make way.
+constexpr std::size_t kMaxEarlyHashes = 512;
 
 ChunkRange clipped(ChunkRange range, std::uint64_t chunk_count) {
   if (chunk_count == 0) return range;
@@ -104,16 +104,14 @@ void Channel::on_integrity(const Integrity& message, ChannelContext& context) {
 void Channel::keep_early_hashes(std::uint32_t begin, ChannelContext& context) {
   const auto& hashes = context.scratch().hashes;
   if (hashes_used_ > begin || hashes.size() == begin || requests_.empty()) return;
-  const std::size_t size = hashes[begin].hash.size();
-  if (early_octets_.capacity() < kMaxEarlyHashes * size) {
-    early_octets_.reserve(kMaxEarlyHashes * size);  // the views below stay valid
-  }
-  if (early_hashes_.size() + (hashes.size() - begin) > kMaxEarlyHashes) forget_early_hashes();
-  for (std::size_t i = begin; i < hashes.size() && early_hashes_.size() < kMaxEarlyHashes; ++i) {
-    const std::size_t place = early_octets_.size();
-    early_octets_.insert(early_octets_.end(), hashes[i].hash.begin(), hashes[i].hash.end());
-    early_hashes_.push_back(
-        {hashes[i].bin, std::span<const std::byte>(early_octets_).subspan(place, size)});
+  if (early_octets_.empty()) early_octets_.resize(kMaxEarlyHashes * kMaxDigestSize);
+  for (std::size_t i = begin; i < hashes.size(); ++i) {
+    const auto place =
+        std::span(early_octets_).subspan(next_early_ * kMaxDigestSize, hashes[i].hash.size());
+    std::ranges::copy(hashes[i].hash, place.begin());
+    if (next_early_ == early_hashes_.size()) early_hashes_.emplace_back();
+    early_hashes_[next_early_] = {hashes[i].bin, place};
+    next_early_ = (next_early_ + 1) % kMaxEarlyHashes;
   }
 }
 
@@ -138,9 +136,9 @@ void Channel::on_ack(const Ack& message, ChannelContext& context, Now now) {
   ledbat_.set_segment_size(path_.size());
   ledbat_.on_ack(acked.bytes, message.one_way_delay_us, rtt_.smoothed(), acked.app_limited,
                  now.monotonic);
-  handle_lost(sent_.detect_losses(options_.ledbat.reordering_datagrams, rtt_.loss_delay(),
-                                  now.monotonic),
-              now);
+  handle_lost(
+      sent_.detect_losses(options_.ledbat.reordering_datagrams, rtt_.loss_delay(), now.monotonic),
+      now);
   update_rate(now);
 }
 

@@ -36,7 +36,9 @@ void Channel::on_request(ChunkRange asked, ChannelContext& context) {
   }
 }
 
-void Channel::on_cancel(ChunkRange range) { wanted_.remove(range); }
+void Channel::on_cancel(ChunkRange range) {
+  wanted_.remove(range);
+}
 
 void Channel::tell_path(const SentChunks::Lost& lost, Now now) {
   if (lost.probe != 0) path_.on_lost(lost.probe, true, now.monotonic);
@@ -65,9 +67,9 @@ void Channel::handle_lost(const SentChunks::Lost& lost, Now now) {
 void Channel::handle_send_timers(Now now) {
   if (sent_.empty()) return;
   if (now.monotonic >= sent_.loss_time(rtt_.loss_delay())) {
-    handle_lost(sent_.detect_losses(options_.ledbat.reordering_datagrams, rtt_.loss_delay(),
-                                    now.monotonic),
-                now);
+    handle_lost(
+        sent_.detect_losses(options_.ledbat.reordering_datagrams, rtt_.loss_delay(), now.monotonic),
+        now);
   }
   if (sent_.empty()) return;
   if (now.monotonic >= last_progress_at_ + rtt_.rto(timeouts_in_a_row_)) {
@@ -83,8 +85,8 @@ void Channel::handle_send_timers(Now now) {
     lossy_until_ = now.monotonic + kLossyFor;
   } else if (now.monotonic >= probe_timeout_at()) {
     // The tail may be lost, with nothing behind it to show that: send the oldest again, with the
-    // hashes that went with it, window or not, and twice, since a path that lost the one may lose the
-    // other (RFC 9002, 6.2.4). Whether that was a loss shows in what comes back.
+    // hashes that went with it, window or not, and twice, since a path that lost the one may lose
+    // the other (RFC 9002, 6.2.4). Whether that was a loss shows in what comes back.
     ++probes_in_a_row_;
     probes_allowed_ = 2;
     const auto oldest = sent_.take_oldest(2);

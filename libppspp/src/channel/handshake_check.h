@@ -11,7 +11,7 @@ namespace ppspp {
 
 // What we need to remember of a peer's options.
 struct PeerCapabilities {
-  MessageSet messages;                           // never send it anything else (7.10)
+  MessageSet messages;  // never send it anything else (7.10)
   std::uint64_t discard_window = ~std::uint64_t{0};
   bool draft_era = false;  // left out option 9: libswift and its kin (before 2015)
 };
@@ -24,8 +24,7 @@ HandshakeOptions closing_options();  // the maximum version, and nothing else (3
 // Every check of 3.1.1 on a peer's options; nothing if one fails. A responder need not name the
 // swarm (#23), an initiator must (#14): the caller has found the swarm by it.
 std::optional<PeerCapabilities> check_handshake(const HandshakeOptions& options,
-                                                const SwarmMetadata& metadata,
-                                                bool from_initiator);
+                                                const SwarmMetadata& metadata, bool from_initiator);
 
 WireFormat wire_format(const SwarmMetadata& metadata);
 

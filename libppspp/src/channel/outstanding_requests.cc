@@ -16,6 +16,21 @@ void OutstandingRequests::add(ChunkRange range, TimePoint now) {
   entries_.push_back({range, now});
 }
 
+void OutstandingRequests::add_passed(ChunkIndex chunk, TimePoint now) {
+  ++chunks_;
+  if (passed_ > 0) {
+    Entry& last = entries_[passed_ - 1];
+    if (last.range.end == chunk && last.passed_at == now) {
+      ++last.range.end;
+      return;
+    }
+  }
+  entries_.insert(entries_.begin() + static_cast<std::ptrdiff_t>(passed_),
+                  Entry{{chunk, chunk + 1}, now, now});
+  if (hint_ >= passed_) ++hint_;
+  ++passed_;
+}
+
 bool OutstandingRequests::on_received(ChunkIndex chunk, TimePoint now) {
   const auto holds = [&](std::size_t i) {
     return i < entries_.size() && entries_[i].range.contains(chunk);

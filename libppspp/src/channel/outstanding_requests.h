@@ -19,6 +19,8 @@ class OutstandingRequests {
 
   bool full() const { return entries_.size() >= kMaxEntries; }
   void add(ChunkRange range, TimePoint now);
+  // A chunk that came and was of no use: overdue once its peer has had time to send it again.
+  void add_passed(ChunkIndex chunk, TimePoint now);
   // A chunk has come. True if it was outstanding.
   bool on_received(ChunkIndex chunk, TimePoint now);
   // Takes the chunks out (cancelled, or here from another peer). Returns how many there were.

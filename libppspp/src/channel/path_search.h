@@ -35,9 +35,9 @@ class PathSearch {
   std::size_t max_;
   std::size_t size_;
   std::size_t rung_ = 0;  // the next to probe
-  std::size_t ceiling_;  // no probes of this size or more until retry_at_
+  std::size_t ceiling_;   // no probes of this size or more until retry_at_
   bool probing_ = false;
-  int failures_ = 0;     // of the rung above size_
+  int failures_ = 0;  // of the rung above size_
   int lost_in_a_row_ = 0;
   TimePoint retry_at_{};
 };

@@ -1,5 +1,5 @@
-// What a peer did wrong. Nobody is told (RFC 7574, section 3: silence is the error signal); beyond a
-// limit the channel is closed.
+// What a peer did wrong. Nobody is told (RFC 7574, section 3: silence is the error signal); beyond
+// a limit the channel is closed.
 #pragma once
 
 #include <algorithm>
@@ -14,6 +14,7 @@ enum class PeerFault : std::uint8_t {
   wrong_chunk,   // content or hashes that are not the swarm's (12.6.5)
   unsolicited,   // chunks that nobody asked for (12.6.3)
   bad_ack,       // an ACK for what was never sent (12.6.4)
+  unproved,      // chunks without the hashes that prove them (5.3 #101, 12.6.5)
 };
 
 class PeerFaults {
@@ -29,16 +30,17 @@ class PeerFaults {
   }
 
   // A path that damages datagrams must not cost us our good peers, and a large datagram with one
-  // damaged hash holds many chunks that fail: so it is the share that decides, and never a few. What
-  // a peer with a smaller share costs is its own octets.
+  // damaged hash holds many chunks that fail: so it is the share that decides, and never a few.
+  // What a peer with a smaller share costs is its own octets.
   bool too_many() const {
     const std::uint32_t tolerated = std::max<std::uint32_t>(64, good_ / 4);
     return count(PeerFault::decode_error) > tolerated ||
-           count(PeerFault::wrong_chunk) > tolerated || count(PeerFault::unsolicited) > 4'096;
+           count(PeerFault::wrong_chunk) > tolerated || count(PeerFault::unsolicited) > 4'096 ||
+           count(PeerFault::unproved) > std::max<std::uint32_t>(1'024, good_);
   }
 
  private:
-  std::array<std::uint32_t, 4> counts_ = {};
+  std::array<std::uint32_t, 5> counts_ = {};
   std::uint32_t good_ = 0;
 };
 

@@ -11,9 +11,8 @@ bool RangeList::add(ChunkRange range) {
     ranges_.back().end = range.end;
     return true;
   }
-  const auto first = std::lower_bound(
-      ranges_.begin(), ranges_.end(), range.begin,
-      [](ChunkRange r, ChunkIndex begin) { return r.end < begin; });
+  const auto first = std::lower_bound(ranges_.begin(), ranges_.end(), range.begin,
+                                      [](ChunkRange r, ChunkIndex begin) { return r.end < begin; });
   auto last = first;
   while (last != ranges_.end() && last->begin <= range.end) ++last;
   if (first == last) {

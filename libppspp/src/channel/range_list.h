@@ -1,5 +1,5 @@
-// A short sorted list of chunk ranges that neither touch nor overlap, with a bound: what is due on a
-// channel (ACK, HAVE, CANCEL).
+// A short sorted list of chunk ranges that neither touch nor overlap, with a bound: what is due on
+// a channel (ACK, HAVE, CANCEL).
 #pragma once
 
 #include <cstddef>

@@ -101,7 +101,9 @@ void RequestQueue::take_front(Ranges& ranges) {
   --chunks_;
 }
 
-void RequestQueue::pop() { take_front(lost_.empty() ? asked_ : lost_); }
+void RequestQueue::pop() {
+  take_front(lost_.empty() ? asked_ : lost_);
+}
 
 void RequestQueue::unpop(std::span<const ChunkRange> ranges) {
   for (std::size_t i = ranges.size(); i-- > 0;) {

@@ -86,7 +86,8 @@ void SentChunks::cut(ChunkRange range, const OnRun& on_run) {
     ++i;
     erase_from = i;
     if (end < run.end) {
-      index_.insert(index_.begin() + static_cast<std::ptrdiff_t>(i), Run{end, run.end, run.datagram});
+      index_.insert(index_.begin() + static_cast<std::ptrdiff_t>(i),
+                    Run{end, run.end, run.datagram});
       return;
     }
   }
@@ -266,9 +267,13 @@ void SentChunks::subtract_from(ChunkRange range, std::vector<ChunkRange>& out) c
   if (!range.empty()) out.push_back(range);
 }
 
-TimePoint SentChunks::oldest_sent_at() const { return datagrams_[head_].sent_at; }
+TimePoint SentChunks::oldest_sent_at() const {
+  return datagrams_[head_].sent_at;
+}
 
-TimePoint SentChunks::newest_sent_at() const { return datagrams_.back().sent_at; }
+TimePoint SentChunks::newest_sent_at() const {
+  return datagrams_.back().sent_at;
+}
 
 std::size_t SentChunks::memory() const {
   return datagrams_.capacity() * sizeof(Datagram) + index_.capacity() * sizeof(Run);

@@ -40,11 +40,11 @@ class SentChunks {
   std::vector<ChunkRange> abandon_datagram();
 
   struct Acked {
-    std::size_t bytes = 0;      // newly acknowledged, whole datagrams
+    std::size_t bytes = 0;  // newly acknowledged, whole datagrams
     std::uint64_t chunks = 0;
-    std::optional<Microseconds> rtt;        // of the newest datagram that was acknowledged
-    std::size_t largest = 0;                // octets of the largest datagram acknowledged
-    bool probe = false;                     // a probe is among them
+    std::optional<Microseconds> rtt;  // of the newest datagram that was acknowledged
+    std::size_t largest = 0;          // octets of the largest datagram acknowledged
+    bool probe = false;               // a probe is among them
     bool app_limited = false;
   };
   Acked on_ack(ChunkRange range, TimePoint now);
@@ -53,8 +53,8 @@ class SentChunks {
     std::size_t bytes = 0;
     TimePoint newest_sent_at;
     bool only_probes = true;
-    std::size_t largest = 0;  // octets of the largest datagram that was no probe
-    std::size_t probe = 0;    // octets of the largest probe
+    std::size_t largest = 0;         // octets of the largest datagram that was no probe
+    std::size_t probe = 0;           // octets of the largest probe
     std::vector<ChunkRange> chunks;  // to be sent again, in order of sending
   };
   // Gives up datagrams with `reordering` later ones acknowledged, or sent `delay` before the newest

@@ -46,15 +46,23 @@ void Endpoint::handle_datagram(std::span<const std::byte> datagram, const Transp
   impl_->handle_datagram(datagram, from, now);
 }
 
-void Endpoint::flush(Now now) { impl_->flush(now); }
-void Endpoint::handle_deadline(Now now) { impl_->handle_deadline(now); }
+void Endpoint::flush(Now now) {
+  impl_->flush(now);
+}
+void Endpoint::handle_deadline(Now now) {
+  impl_->handle_deadline(now);
+}
 
 std::optional<Transmit> Endpoint::poll_transmit(std::span<std::byte> buffer, Now now) {
   return impl_->poll_transmit(buffer, now);
 }
 
-std::optional<Event> Endpoint::poll_event() { return impl_->poll_event(); }
-TimePoint Endpoint::deadline() const { return impl_->deadline(); }
+std::optional<Event> Endpoint::poll_event() {
+  return impl_->poll_event();
+}
+TimePoint Endpoint::deadline() const {
+  return impl_->deadline();
+}
 
 void Endpoint::handle_too_big(const TransportAddress& to, std::size_t size, Now now) {
   impl_->handle_too_big(to, size, now);
@@ -107,8 +115,14 @@ std::uint64_t Endpoint::chunk_count(SwarmHandle handle) const {
   return swarm == nullptr ? 0 : swarm->chunk_count();
 }
 
-const EndpointCounters& Endpoint::counters() const { return impl_->counters(); }
-bool Endpoint::idle() const { return impl_->idle(); }
-void Endpoint::check_invariants() const { impl_->check_invariants(); }
+const EndpointCounters& Endpoint::counters() const {
+  return impl_->counters();
+}
+bool Endpoint::idle() const {
+  return impl_->idle();
+}
+void Endpoint::check_invariants() const {
+  impl_->check_invariants();
+}
 
 }  // namespace ppspp

@@ -1,4 +1,5 @@
-// The responder's side of the three-way handshake, before there is a channel (RFC 7574, 3.1.1, 12.1).
+// The responder's side of the three-way handshake, before there is a channel (RFC
+// 7574, 3.1.1, 12.1).
 #include <algorithm>
 #include <array>
 
@@ -44,7 +45,8 @@ void Endpoint::Impl::handle_first_datagram(std::span<const std::byte> datagram,
   }
   const Handshake& handshake = first->handshake;
   const auto& id = handshake.options.swarm_id;
-  const auto known = id && id->size() <= SwarmId::kMaxSize ? by_id_.find(SwarmId(*id)) : by_id_.end();
+  const auto known =
+      id && id->size() <= SwarmId::kMaxSize ? by_id_.find(SwarmId(*id)) : by_id_.end();
   Swarm* swarm = known == by_id_.end() ? nullptr : find(known->second);
   const auto capabilities = swarm != nullptr && handshake.source.value != 0
                                 ? check_handshake(handshake.options, swarm->metadata(), true)
@@ -98,7 +100,8 @@ void Endpoint::Impl::answer(const HalfOpen& entry, Swarm& swarm, std::size_t ask
   if (!out.ok()) return;
   const WireFormat& format = swarm.format();
   ChunkIndex from = 0;
-  const bool listens = entry.capabilities.messages.test(static_cast<std::size_t>(MessageType::have));
+  const bool listens =
+      entry.capabilities.messages.test(static_cast<std::size_t>(MessageType::have));
   for (int count = 0; listens && count < 8 && out.fits(format.have_size()); ++count) {
     const ChunkRange run = swarm.verified().next_run(from);
     const ChunkRange named = run.empty() ? run : nameable_front(run, format);

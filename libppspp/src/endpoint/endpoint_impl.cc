@@ -193,7 +193,8 @@ void Endpoint::Impl::send_closing(Channel& channel) {
   std::array<std::byte, 64> octets;
   const std::size_t size = channel.write_closing(octets);
   if (size == 0) return;
-  outgoing_.push_back({channel.peer(), {octets.begin(), octets.begin() + static_cast<std::ptrdiff_t>(size)}});
+  outgoing_.push_back(
+      {channel.peer(), {octets.begin(), octets.begin() + static_cast<std::ptrdiff_t>(size)}});
 }
 
 void Endpoint::Impl::end_channel(ChannelId id, Now now, bool retry_now) {
@@ -250,8 +251,8 @@ void Endpoint::Impl::handle_deadline(Now now) {
 
 TimePoint Endpoint::Impl::deadline() const {
   if (!ready_.empty() || !outgoing_.empty()) return TimePoint{};
-  TimePoint first = std::min({deadlines_.first(), half_open_.deadline(), upload_ready_at_,
-                              download_ready_at_});
+  TimePoint first =
+      std::min({deadlines_.first(), half_open_.deadline(), upload_ready_at_, download_ready_at_});
   for (const auto& [handle, swarm] : swarms_) {
     first = std::min({first, swarm->known_peers().deadline(), swarm->deadline()});
   }
@@ -277,7 +278,8 @@ std::optional<Transmit> Endpoint::Impl::poll_transmit(std::span<std::byte> buffe
     if (!transmit) transmit = poll_outgoing(buffer);
   }
   if (transmit) {
-    counters_.datagrams_out += (transmit->size + transmit->segment_size - 1) / transmit->segment_size;
+    counters_.datagrams_out +=
+        (transmit->size + transmit->segment_size - 1) / transmit->segment_size;
     counters_.bytes_out += transmit->size;
   }
   return transmit;
@@ -320,8 +322,8 @@ std::optional<Transmit> Endpoint::Impl::fill_channel(ChannelId id, std::span<std
   }
   if (channel.held_by_allowance() && upload_) {
     held_.push_back(id);
-    upload_ready_at_ = std::min(
-        upload_ready_at_, upload_->ready_at(options_.base_datagram_size, now.monotonic));
+    upload_ready_at_ =
+        std::min(upload_ready_at_, upload_->ready_at(options_.base_datagram_size, now.monotonic));
   }
   schedule(id, slot, now);
   return std::nullopt;

@@ -50,7 +50,7 @@ class Endpoint::Impl {
   struct Slot {  // a channel of the table
     std::unique_ptr<Channel> channel;
     Swarm* swarm;
-    bool ready = false;           // stands in ready_
+    bool ready = false;  // stands in ready_
     bool was_established = false;
     std::optional<ChannelId> initiator;  // a responder's: the ID of the first datagram
   };

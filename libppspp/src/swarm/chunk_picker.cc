@@ -43,11 +43,11 @@ ChunkRange pick_rarest_first(const PickQuestion& q, RandomSource& random) {
   std::uint64_t equals = 0;
   const std::uint64_t first_group = first.begin / kGroupChunks;
   for (std::uint64_t group = first_group; group < first_group + kWindowGroups; ++group) {
-    const ChunkRange window = intersection({group * kGroupChunks, (group + 1) * kGroupChunks},
-                                           {0, q.chunk_count});
+    const ChunkRange window =
+        intersection({group * kGroupChunks, (group + 1) * kGroupChunks}, {0, q.chunk_count});
     if (window.empty()) break;
-    const ChunkRange run = first_run_in_but_not_in(q.from.peer_has(), q.verified, q.requested,
-                                                   window, q.max_chunks);
+    const ChunkRange run =
+        first_run_in_but_not_in(q.from.peer_has(), q.verified, q.requested, window, q.max_chunks);
     if (run.empty()) continue;
     const std::size_t peers = peers_with(q.channels, run);
     if (peers > best_peers) continue;

@@ -8,8 +8,8 @@
 #include "bins/bin_set.h"
 #include "channel/channel.h"
 #include "ppspp/chunk_range.h"
-#include "ppspp/swarm_types.h"
 #include "ppspp/random_source.h"
+#include "ppspp/swarm_types.h"
 
 namespace ppspp {
 
@@ -18,9 +18,9 @@ struct PickQuestion {
   const Channel& from;
   std::span<Channel* const> channels;  // all of the swarm
   const BinSet& verified;
-  const BinSet& requested;             // asked of anybody
+  const BinSet& requested;  // asked of anybody
   std::uint64_t chunk_count;
-  ChunkIndex read_position;            // chunks before it are of no interest (in_order)
+  ChunkIndex read_position;  // chunks before it are of no interest (in_order)
   std::uint64_t max_chunks;
 };
 
@@ -34,9 +34,9 @@ ChunkRange pick_rarest_first(const PickQuestion& question, RandomSource& random)
 
 // Chunks that another peer owes and that this one is likely to bring sooner.
 struct Takeover {
-  ChunkRange chunks;      // empty: none
+  ChunkRange chunks;        // empty: none
   Channel* from = nullptr;  // who owes them
-  bool cancel = false;    // take them away from it, rather than ask twice
+  bool cancel = false;      // take them away from it, rather than ask twice
 };
 Takeover pick_takeover(const PickQuestion& question, std::uint32_t chunk_size, bool urgent,
                        Now now);

@@ -24,7 +24,8 @@ class KnownPeers {
   void on_connecting(const TransportAddress& address, ChannelId channel);
   // The handshake was completed: the pauses begin anew.
   void on_established(const TransportAddress& address);
-  // Its channel ended. `retry_now`: it may have forgotten us, a new handshake is worth a try at once.
+  // Its channel ended. `retry_now`: it may have forgotten us, a new handshake is worth a try at
+  // once.
   void on_closed(const TransportAddress& address, ChannelId channel, bool retry_now, TimePoint now);
   // No free channel: not before a while.
   void postpone(const TransportAddress& address, TimePoint now);

@@ -152,8 +152,8 @@ ChunkRange Swarm::pick(Channel& from, std::uint64_t max_chunks, Now now) {
     return {};
   }
   // A limit may be overdrawn by one chunk, or a large one would never be asked for.
-  const std::uint64_t allowed = std::max<std::uint64_t>(
-      1, (request_allowance_ - requested_bytes_) / metadata_.chunk_size);
+  const std::uint64_t allowed =
+      std::max<std::uint64_t>(1, (request_allowance_ - requested_bytes_) / metadata_.chunk_size);
   const ChunkRange range = pick_chunks(from, std::min(max_chunks, allowed), now);
   requested_.insert(range);
   requested_bytes_ += range.size() * metadata_.chunk_size;
@@ -166,8 +166,8 @@ ChunkRange Swarm::pick_chunks(Channel& from, std::uint64_t max_chunks, Now now) 
   if (reader_waits()) {
     if (const ChunkRange late = take_over(q, now); !late.empty()) return late;
   }
-  const ChunkRange range = settings_.policy == PickPolicy::in_order ? pick_in_order(q)
-                                                                    : pick_rarest_first(q, random_);
+  const ChunkRange range =
+      settings_.policy == PickPolicy::in_order ? pick_in_order(q) : pick_rarest_first(q, random_);
   if (!range.empty()) return range;
   // A reader that jumped ahead: the rest of the content, once it has what it reads.
   if (q.read_position != 0) {

@@ -16,8 +16,8 @@
 #include "channel/channel_context.h"
 #include "integrity/content_verifier.h"
 #include "ppspp/chunk_store.h"
-#include "ppspp/swarm_types.h"
 #include "ppspp/random_source.h"
+#include "ppspp/swarm_types.h"
 #include "swarm/chunk_picker.h"
 #include "swarm/known_peers.h"
 #include "swarm/size_detection.h"
@@ -106,9 +106,8 @@ class Swarm final : public ChannelContext {
   // swarm_receive.cc
   bool know_peaks(const Received& received);
   Verdict verify(const Received& received);
-  Verdict verify_with_early_hashes(const Received& received);
   void accept(const Received& received, Now now);
-  void refuse(const Received& received, Verdict verdict);
+  void refuse(const Received& received, Verdict verdict, Now now);
   void queue_write(Channel* from, ChunkIndex chunk, std::int64_t one_way_delay_us,
                    std::span<const std::byte> payload, Now now);
   void write_run(Now now);

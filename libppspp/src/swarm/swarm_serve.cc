@@ -11,7 +11,9 @@ std::size_t Swarm::payload_size(ChunkIndex chunk) const {
   return static_cast<std::size_t>(*length_ - offset_of(chunk));
 }
 
-const MerkleTree* Swarm::tree() const { return verifier_.has_tree() ? &verifier_.tree() : nullptr; }
+const MerkleTree* Swarm::tree() const {
+  return verifier_.has_tree() ? &verifier_.tree() : nullptr;
+}
 
 ReadOutcome Swarm::read(std::span<const ChunkSlot> slots) {
   auto& pieces = scratch_.pieces;

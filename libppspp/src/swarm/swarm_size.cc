@@ -39,7 +39,7 @@ ChunkRange Swarm::pick_for_size(const Channel& from) const {
 // A chunk before the size is known: only that of the peer whose turn it is counts.
 void Swarm::accept_for_size(const Received& received, Now now) {
   const ReceivedChunk& chunk = received.chunk;
-  if (sizes_.turn() != received.from) return refuse(received, Verdict::missing_hash);
+  if (sizes_.turn() != received.from) return refuse(received, Verdict::missing_hash, now);
   if (sizes_.claim().holds(chunk.chunk)) {
     ++counts_.chunks_duplicate;
     return acknowledge_for_size(received);
@@ -49,11 +49,10 @@ void Swarm::accept_for_size(const Received& received, Now now) {
     verdict = sizes_.add(chunk, with_early_hashes(received), now);
   }
   if (verdict != Verdict::verified) {
-    refuse(received, verdict);
+    refuse(received, verdict, now);
     if (verdict == Verdict::wrong) drop_claim(now);
     return;
   }
-  received.from->forget_early_hashes();
   requested_.erase({chunk.chunk, chunk.chunk + 1});
   if (sizes_.claim().proved()) return learn_size(*received.from, now);
   acknowledge_for_size(received);
