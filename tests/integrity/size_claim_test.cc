@@ -105,6 +105,25 @@ TEST_SUITE("integrity/size claim") {
     }
   }
 
+  TEST_CASE("an only chunk needs no INTEGRITY message, since its hash is the root (8.16)") {
+    Rng rng(test::seed());
+    int seen = 0;
+    for (int round = 0; round < 500; ++round) {
+      const Reference truth = test::random_reference(rng);
+      SizeClaim claim(truth.metadata(false));
+      const Verdict verdict = add(claim, truth, 0, {});
+      if (truth.chunk_count() != 1) {
+        CHECK(verdict == Verdict::missing_hash);
+      } else if (truth.content().size() != 2 * digest_size(truth.metadata(false).hash)) {
+        CHECK(verdict == Verdict::verified);
+        CHECK(claim.proved());
+        CHECK(claim.length() == truth.content().size());
+        ++seen;
+      }
+    }
+    CHECK(seen > 0);
+  }
+
   TEST_CASE("five chunks claimed as six are disproved by whatever is the sixth") {
     Rng rng(test::seed());
     const Reference five(test::counting_content(5 * 512), 512, HashFunction::sha1);

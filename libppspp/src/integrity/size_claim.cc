@@ -14,7 +14,10 @@ constexpr int kMaxTries = 8;
 }  // namespace
 
 SizeClaim::SizeClaim(const SwarmMetadata& metadata)
-    : peak_check_(metadata), hasher_(metadata.hash), chunk_size_(metadata.chunk_size) {}
+    : peak_check_(metadata),
+      hasher_(metadata.hash),
+      root_(metadata.id.octets()),
+      chunk_size_(metadata.chunk_size) {}
 
 void SizeClaim::clear() {
   chunk_count_ = 0;
@@ -60,7 +63,9 @@ std::vector<ClaimedHash> SizeClaim::hashes() const {
 Verdict SizeClaim::add(ChunkIndex chunk, std::span<const std::byte> payload,
                        std::span<const ClaimedHash> hashes) {
   const bool first = chunk_count_ == 0;
-  if (first && !take_peaks(hashes)) return Verdict::missing_hash;
+  if (first && !take_peaks(hashes) && !take_only_chunk(chunk, payload)) {
+    return Verdict::missing_hash;
+  }
   std::vector<Node> uncles;
   Verdict verdict = Verdict::missing_hash;
   if (chunk >= chunk_count_ || !has_right_size(chunk, payload.size())) {
@@ -93,6 +98,14 @@ bool SizeClaim::take_peaks(std::span<const ClaimedHash> hashes) {
     return true;
   }
   return false;
+}
+
+// The only chunk of a content needs no hash to prove it: its own is the root (8.16).
+bool SizeClaim::take_only_chunk(ChunkIndex chunk, std::span<const std::byte> payload) {
+  if (chunk != 0 || hasher_.hash(payload) != root_) return false;
+  chunk_count_ = 1;
+  nodes_.push_back({Bin::leaf(0), root_});
+  return true;
 }
 
 bool SizeClaim::has_right_size(ChunkIndex chunk, std::size_t size) const {

@@ -58,6 +58,7 @@ class SizeClaim {
   };
 
   bool take_peaks(std::span<const ClaimedHash> hashes);
+  bool take_only_chunk(ChunkIndex chunk, std::span<const std::byte> payload);
   bool has_right_size(ChunkIndex chunk, std::size_t size) const;
   Verdict climb(ChunkIndex chunk, std::span<const std::byte> payload,
                 std::span<const ClaimedHash> hashes, std::vector<Node>& uncles);
@@ -65,6 +66,7 @@ class SizeClaim {
 
   ContentVerifier peak_check_;
   Hasher hasher_;
+  Digest root_;
   std::uint32_t chunk_size_;
   std::uint64_t chunk_count_ = 0;
   std::vector<Node> nodes_;    // the peaks, then uncles
