@@ -177,7 +177,8 @@ void Channel::on_verified(ChunkIndex chunk, std::int64_t one_way_delay_us, std::
 
 void Channel::on_unverifiable(ChunkIndex chunk, bool still_wanted, Now now) {
   faults_.add(PeerFault::unproved);
-  if (still_wanted && !requests_.full()) requests_.add_passed(chunk, now.monotonic);
+  // Also when the list is full: the chunk has just left it, and nobody else knows of it.
+  if (still_wanted) requests_.add_passed(chunk, now.monotonic);
 }
 
 void Channel::on_duplicate(ChunkIndex chunk, std::int64_t one_way_delay_us) {

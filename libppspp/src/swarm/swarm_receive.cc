@@ -65,7 +65,9 @@ void Swarm::refuse(const Received& received, Verdict verdict, Now now) {
   const ChunkIndex chunk = received.chunk.chunk;
   if (verdict == Verdict::missing_hash) {
     ++counts_.chunks_unverifiable;
-    return received.from->on_unverifiable(chunk, requested_.contains(chunk), now);
+    // Once only, though it came twice in this batch; and not for what another peer was asked for.
+    const bool still_wanted = received.chunk.asked && requested_.contains(chunk);
+    return received.from->on_unverifiable(chunk, still_wanted, now);
   }
   // To be asked for again, of anybody.
   ++counts_.chunks_rejected;

@@ -53,7 +53,11 @@ void Swarm::accept_for_size(const Received& received, Now now) {
     if (verdict == Verdict::wrong) drop_claim(now);
     return;
   }
-  requested_.erase({chunk.chunk, chunk.chunk + 1});
+  const ChunkRange own{chunk.chunk, chunk.chunk + 1};
+  if (asked_twice_) {
+    for (Channel* channel : channels_) channel->cancel(own);
+  }
+  requested_.erase(own);
   if (sizes_.claim().proved()) return learn_size(*received.from, now);
   acknowledge_for_size(received);
   touched_.push_back(received.from->local());
