@@ -10,8 +10,8 @@ namespace ppspp::test {
 namespace {
 
 struct Fetching {
-  explicit Fetching(std::size_t size = 50'000)
-      : world(seed(), {.delay = 5ms}), original(size, seed()) {
+  explicit Fetching(std::size_t size = 50'000, std::uint64_t s = seed())
+      : world(s, {.delay = 5ms}), original(size, s) {
     node = &world.add_node();
     node->join(original.metadata);
     peer = std::make_unique<Puppet>(world, *node, original.metadata);
@@ -233,7 +233,7 @@ TEST_SUITE("endpoint/fetching") {
       "comes from the good one (12.6.5 #112)") {
     for (std::uint64_t i = 0; i < 3; ++i) {
       CAPTURE(i);
-      Fetching f(500'000);
+      Fetching f(500'000, seed() + i);
       Node& good = f.world.add_node();
       good.link = LinkOptions{.delay = 5ms, .rate = 50'000, .queue = 20'000};
       good.seed(f.original.octets);
@@ -263,7 +263,7 @@ TEST_SUITE("endpoint/fetching") {
       CHECK(f.node->status().complete);
       CHECK(f.node->content(f.node->swarm()) == f.original.octets);
       CHECK(f.node->endpoint().counters().peers_dropped == 1);
-      CHECK(f.node->status().chunks_rejected < 100);
+      CHECK(f.node->status().chunks_rejected < 150);  // 64, and what came in the same batch
     }
   }
 

@@ -146,8 +146,8 @@ void Swarm::on_stored(ChunkRange run, Now now) {
     events_.push_back({handle_, event::ChunksVerified{run}});
   }
   for (Channel* channel : channels_) {
-    if (!channel->established()) continue;
     if (asked_twice_) channel->cancel(run);
+    if (!channel->established()) continue;
     if (!channel->peer_complete(chunk_count_)) channel->announce(run, now);
     touched_.push_back(channel->local());
   }
