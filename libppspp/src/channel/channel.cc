@@ -131,7 +131,7 @@ TimePoint Channel::deadline(const ChannelContext& context) const {
   if (const auto* initiating = std::get_if<Initiating>(&state_)) return initiating->resend_at;
   TimePoint first = std::min(ack_deadline(), send_deadline());
   if (!haves_.empty()) first = std::min(first, have_since_ + short_delay());
-  if (interested_) first = std::min(first, last_sent_at_ + kKeepAliveEvery);
+  first = std::min(first, last_sent_at_ + kKeepAliveEvery);
   if (sent_since_received_ >= kDeadAfterDatagrams) {
     first = std::min(first, last_received_at_ + kDeadAfter);
   }
@@ -160,11 +160,6 @@ Microseconds Channel::time_to_finish(std::uint64_t more_bytes, std::uint32_t chu
   const std::uint64_t rate = std::max<std::uint64_t>(receive_rate(now), 1'000);
   const std::uint64_t us = bytes / rate > 3'600 ? 3'600'000'000 : bytes * 1'000'000 / rate;
   return Microseconds(static_cast<Microseconds::rep>(us)) + rtt_.smoothed();
-}
-
-bool Channel::idle(const ChannelContext& context) const {
-  return requests_.empty() && wanted_.empty() && sent_.empty() && acks_.empty() && haves_.empty() &&
-         peer_complete(context.chunk_count()) && context.complete();
 }
 
 void Channel::on_verified(ChunkIndex chunk, std::int64_t one_way_delay_us, std::size_t bytes,

@@ -119,8 +119,8 @@ class Channel {
   void on_unverifiable(ChunkIndex chunk, bool still_wanted, Now now);
   void announce(ChunkRange range, Now now);  // HAVE is due
   void cancel(ChunkRange range);             // here from another peer: CANCEL is due
+  void on_store_ready() { store_retry_at_ = kNever; }  // what it could not read is there now
   void set_choking(bool choking);            // whether we choke the peer (3.9)
-  void set_idle_interest(bool interested) { interested_ = interested; }
 
   const BinSet& peer_has() const { return peer_has_; }
   bool peer_complete(std::uint64_t chunk_count) const;
@@ -139,7 +139,6 @@ class Channel {
   std::uint64_t bytes_received() const { return bytes_received_; }
   std::uint64_t bytes_sent() const { return bytes_sent_; }
   std::uint64_t decode_errors() const { return decode_errors_; }
-  bool idle(const ChannelContext& context) const;  // nothing asked, nothing to serve or to say
   TimePoint last_received_at() const { return last_received_at_; }
 
   // Unverified hashes that came in datagrams without DATA (5.3 #98), for chunks that follow.
@@ -231,7 +230,6 @@ class Channel {
   TimePoint last_sent_at_;
   TimePoint last_fill_at_;
   int sent_since_received_ = 0;
-  bool interested_ = true;
   std::uint64_t decode_errors_ = 0;
 
   // Receiving.

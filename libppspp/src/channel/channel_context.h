@@ -67,7 +67,6 @@ class ChannelContext {
   virtual std::uint32_t note_hash(const ClaimedHash& hash) = 0;  // for the batch; its number
   virtual std::uint32_t next_hash_number() const = 0;
   virtual void receive_chunk(Channel& from, const ReceivedChunk& chunk) = 0;
-  virtual void on_peer_has(Channel& peer) = 0;  // its availability has grown
 
   // Asking. `pick` marks what it returns as asked for; it is empty when this peer has nothing to
   // give. What is not outstanding any more, and has not come, is given back.

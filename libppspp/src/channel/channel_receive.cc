@@ -150,7 +150,6 @@ void Channel::on_have(ChunkRange announced, ChannelContext& context, Now now) {
   if (capabilities_.draft_era) {
     on_ack(Ack{range, ledbat_.base_delay().value_or(0)}, context, now);
   }
-  context.on_peer_has(*this);
 }
 
 void Channel::on_choke(ChannelContext& context) {

@@ -24,8 +24,6 @@ class PathSearch {
   // of them acknowledged: the path has shrunk, and so does size().
   void on_lost(std::size_t size, bool probe, TimePoint now);
   void on_too_big(std::size_t size, TimePoint now);  // the system refused to send it
-  // The probe's chunks were taken back before it was known what became of it.
-  void on_probe_forgotten() { probing_ = false; }
 
  private:
   std::size_t next_rung() const;

@@ -13,7 +13,6 @@ enum class PeerFault : std::uint8_t {
   decode_error,  // a message that cannot be read (3 #3, #4)
   wrong_chunk,   // content or hashes that are not the swarm's (12.6.5)
   unsolicited,   // chunks that nobody asked for (12.6.3)
-  bad_ack,       // an ACK for what was never sent (12.6.4)
   unproved,      // chunks without the hashes that prove them (5.3 #101, 12.6.5)
 };
 
@@ -40,7 +39,7 @@ class PeerFaults {
   }
 
  private:
-  std::array<std::uint32_t, 5> counts_ = {};
+  std::array<std::uint32_t, 4> counts_ = {};
   std::uint32_t good_ = 0;
 };
 

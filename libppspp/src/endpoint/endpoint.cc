@@ -38,7 +38,10 @@ void Endpoint::set_limits(std::optional<std::uint64_t> upload,
 }
 
 void Endpoint::store_ready(SwarmHandle handle, Now) {
-  if (Swarm* swarm = impl_->find(handle)) impl_->touch_all(*swarm);
+  Swarm* swarm = impl_->find(handle);
+  if (swarm == nullptr) return;
+  swarm->store_ready();
+  impl_->touch_all(*swarm);
 }
 
 void Endpoint::handle_datagram(std::span<const std::byte> datagram, const TransportAddress& from,

@@ -125,10 +125,8 @@ void Swarm::set_read_position(ChunkIndex chunk) {
 }
 
 void Swarm::store_ready() {
-  for (Channel* channel : channels_) touched_.push_back(channel->local());
+  for (Channel* channel : channels_) channel->on_store_ready();
 }
-
-void Swarm::on_peer_has(Channel&) {}
 
 std::uint64_t Swarm::take_requested_bytes() {
   held_by_allowance_ = false;

@@ -81,7 +81,6 @@ class Swarm final : public ChannelContext {
   std::uint32_t note_hash(const ClaimedHash& hash) override;
   std::uint32_t next_hash_number() const override;
   void receive_chunk(Channel& from, const ReceivedChunk& chunk) override;
-  void on_peer_has(Channel& peer) override;
   ChunkRange pick(Channel& from, std::uint64_t max_chunks, Now now) override;
   void give_back(Channel& from, ChunkRange range) override;
   std::uint64_t receive_share() const override;
