@@ -17,12 +17,13 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
+
+import live
+from processes import Failed, Process, free_port, say
 
 HERE = pathlib.Path(__file__).resolve().parent
 GIB = 1 << 30
-TICKS = os.sysconf("SC_CLK_TCK")
 PYTHON = "/usr/bin/python3"  # the one that Debian's python3-libtorrent is for
 
 NGINX = """\
@@ -42,95 +43,6 @@ http {{
   server {{ listen 127.0.0.1:{port}; root {root}; }}
 }}
 """
-
-
-class Failed(Exception):
-    """A transfer that did not work; the message goes into the table."""
-
-
-def free_port():
-    """A port that is free for both TCP and UDP at this moment."""
-    while True:
-        with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
-            tcp.bind(("127.0.0.1", 0))
-            with contextlib.suppress(OSError):
-                udp.bind(tcp.getsockname())
-                return tcp.getsockname()[1]
-
-
-class Process:
-    """A child whose CPU time and memory are watched. Ends with its `with` block, by its PID."""
-
-    def __init__(self, command, log, **options):
-        self.log = log
-        self.name = pathlib.Path(command[0]).name
-        with open(log, "wb") as errors:
-            self.child = subprocess.Popen([str(c) for c in command], stdin=subprocess.DEVNULL,
-                                          stderr=errors, **options)
-        self.start = time.monotonic()
-        self.peak_rss = self.peak_private = 0
-        self.finished = threading.Event()
-        threading.Thread(target=self.watch, daemon=True).start()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        if self.child.returncode is None:
-            self.child.send_signal(signal.SIGTERM)
-            try:
-                self.child.wait(10)
-            except subprocess.TimeoutExpired:
-                self.child.kill()
-                self.child.wait()
-        self.finished.set()
-        if self.child.stdout:
-            self.child.stdout.close()
-
-    def watch(self):
-        """RssAnon and RssShmem are what the program itself needs; the rest of the resident set is
-        pages of files, which the kernel takes back when it has a better use for them."""
-        while not self.finished.is_set():
-            with contextlib.suppress(OSError):
-                status = dict(re.findall(r"(VmHWM|RssAnon|RssShmem):\s+(\d+) kB",
-                                         pathlib.Path(f"/proc/{self.child.pid}/status").read_text()))
-                self.peak_rss = max(self.peak_rss, int(status.get("VmHWM", 0)))
-                self.peak_private = max(self.peak_private, int(status.get("RssAnon", 0))
-                                        + int(status.get("RssShmem", 0)))
-            self.finished.wait(0.05)
-
-    def cpu(self):
-        """Seconds of CPU so far, user and system, of all threads, also those that have ended."""
-        stat = pathlib.Path(f"/proc/{self.child.pid}/stat").read_text()
-        user, system = stat.rpartition(")")[2].split()[11:13]
-        return (int(user) + int(system)) / TICKS
-
-    def first_line(self, timeout=600):
-        timer = threading.Timer(timeout, self.child.kill)
-        timer.start()
-        line = self.child.stdout.readline().decode().strip()
-        timer.cancel()
-        if not line:
-            raise Failed(f"{self.name} said nothing: {self.last_words()}")
-        return line
-
-    def run_to_end(self, timeout):
-        """Waits; returns (wall seconds, CPU seconds)."""
-        timer = threading.Timer(timeout, self.child.kill)
-        timer.start()
-        _, status, usage = os.wait4(self.child.pid, 0)
-        seconds = time.monotonic() - self.start
-        timer.cancel()
-        self.child.returncode = os.waitstatus_to_exitcode(status)
-        self.finished.set()
-        if self.child.returncode != 0:
-            reason = self.last_words() or f"exit {self.child.returncode}"
-            raise Failed(f"{self.name} after {seconds:.0f} s: {reason}")
-        return seconds, usage.ru_utime + usage.ru_stime
-
-    def last_words(self):
-        lines = pathlib.Path(self.log).read_text(errors="replace").strip().splitlines()
-        return lines[-1][:160] if lines else ""
 
 
 class Bench:
@@ -247,9 +159,12 @@ class Bench:
                 say(f"{command[0].name}: {done.stderr.strip()}")
             yield from map(json.loads, done.stdout.splitlines())
 
-
-def say(text):
-    print(text, file=sys.stderr, flush=True)
+    def live_signatures(self):
+        done = subprocess.run([self.program("bench/bench_signatures")], capture_output=True,
+                              text=True, check=False)
+        if done.returncode != 0:
+            say(f"bench_signatures: {done.stderr.strip() or 'failed'}")
+        return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 def size_of(text):
@@ -299,8 +214,11 @@ def compare(bench, options):
     rows = [{"name": name, **(median(results) if results else {}), "runs": len(results),
              **({"failed": reasons[name]} if name in reasons else {})}
             for name, results in runs.items()]
-    limits = [] if options.only and "limits" not in options.only else list(bench.limits())
-    return {"size": options.size, "transfers": add_ratios(rows), "limits": limits}
+    def wanted(part):
+        return not options.only or part in options.only
+    return {"size": options.size, "transfers": add_ratios(rows),
+            "limits": list(bench.limits()) if wanted("limits") else [],
+            "live_signatures": bench.live_signatures() if wanted("live") else []}
 
 
 def add_ratios(rows):
@@ -349,6 +267,22 @@ def print_limits(result):
               f"{cell(row, 'source_s_per_gib', '.2f'):>8}{cell(row, 'receiver_s_per_gib', '.2f'):>9}")
 
 
+def print_live(result):
+    rows = result["live_signatures"]
+    if not rows:
+        return
+    widths = list(rows[0]["inject_mbit_per_s"])
+    print("\nLive signatures per second of one core, and the feed of chunks of 1024 bytes that it can\n"
+          "hash and sign, or hash and verify, in Mbit/s, by chunks per signature (1: Sign All)\n")
+    print(f"{'':17}{'per s':>17}" + "".join(f"{width:>9}" for width in widths))
+    for row in rows:
+        for what, key in (("sign", "inject"), ("verify", "verify")):
+            rates = row[f"{key}_mbit_per_s"]
+            print(f"{row['algorithm'] if what == 'sign' else '':17}{what:>7}"
+                  f"{row[f'{what}_per_s']:10.0f}"
+                  + "".join(f"{rates[width]:9.0f}" for width in widths))
+
+
 def memory(options, work):
     """Peak memory at two sizes of content. A file full of holes will do: it is read and hashed all
     the same."""
@@ -387,8 +321,11 @@ def arguments():
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE", help="write the figures there")
     parser.add_argument("--memory", action="store_true",
                         help="instead: peak memory at --size and at 16 times that")
-    parser.add_argument("--only", action="append", help="only these; may be repeated",
-                        choices=["ppspp", "libtorrent", "curl", "limits"])
+    parser.add_argument("--live", action="store_true",
+                        help="instead: live feeds, about five minutes; the highest rates that one "
+                             "core injects and one relays, their cost and their latency")
+    parser.add_argument("--only", action="append", help="only these; may be repeated (live: signatures)",
+                        choices=["ppspp", "libtorrent", "curl", "limits", "live"])
     parser.add_argument("--timeout", type=float, default=600, help="seconds for a transfer (600)")
     parser.add_argument("--directory", type=pathlib.Path, default=None,
                         help="for the files, on a disk with room for twice the content (TMPDIR)")
@@ -407,13 +344,18 @@ def main():
         if options.memory:
             result = memory(options, work)
             print_memory(result)
+        elif options.live:
+            result = live.measure(options.build, work)
+            live.show(result)
         else:
             result = compare(Bench(options, work), options)
             print_transfers(result)
             print_limits(result)
+            print_live(result)
     if options.json:
         options.json.write_text(json.dumps(result, indent=2) + "\n")
     rows = result.get("transfers", []) + result.get("memory", [])
+    rows += result.get("live_feeds", []) + result.get("live_chains", [])
     return 1 if any("failed" in row for row in rows) else 0
 
 

@@ -2,7 +2,6 @@
 // plainly and by the project's own Hasher. Prints one JSON object per line.
 #include <fmt/core.h>
 #include <openssl/evp.h>
-#include <time.h>
 
 #include <cstddef>
 #include <cstdio>
@@ -12,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "cpu_rate.h"
 #include "crypto/hasher.h"
 
 namespace {
@@ -20,26 +20,10 @@ constexpr std::size_t kBatch = std::size_t{56} * 8192;  // stays in the second-l
 constexpr double kSeconds = 0.6;
 constexpr std::size_t kDigest = 32;
 
-// CPU time of this process: what others do on the machine does not count.
-double cpu_seconds() {
-  timespec now = {};
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) / 1e9;
-}
-
-// Runs `work`, which hashes kBatch octets, for kSeconds; MB per second of one core.
+// `work` hashes kBatch octets; MB per second of one core.
 template <typename Work>
 double rate_of(Work work) {
-  work();  // warms up caches and the library
-  const double start = cpu_seconds();
-  std::size_t batches = 0;
-  double seconds = 0;
-  while (seconds < kSeconds) {
-    for (int i = 0; i < 16; ++i) work();
-    batches += 16;
-    seconds = cpu_seconds() - start;
-  }
-  return static_cast<double>(batches * kBatch) / seconds / 1e6;
+  return bench::rate_of(kSeconds, 16, work) * kBatch / 1e6;
 }
 
 void print(std::string_view how, std::size_t message, double rate) {

@@ -221,7 +221,8 @@ class Session {
     }
     other.initiator = !as_initiator;
     say_messages(other, as_initiator ? other.remote : ChannelId{},
-                 {Handshake{other.own, handshake_options(metadata_, !as_initiator, false)}});
+                 {Handshake{other.own, handshake_options(metadata_, HandshakeOptions::kKeepsAll,
+                                                         !as_initiator, false)}});
     flush();
     poll();
     say_messages(other, other.remote, {Have{nameable_front({0, kChunks}, format())}});
@@ -247,7 +248,8 @@ class Session {
     switch (input_.below(14)) {
       case 0: {
         const std::uint8_t how = input_.octet();
-        HandshakeOptions options = handshake_options(metadata_, (how & 1) != 0, (how & 2) != 0);
+        HandshakeOptions options = handshake_options(metadata_, HandshakeOptions::kKeepsAll,
+                                                     (how & 1) != 0, (how & 2) != 0);
         if ((how & 4) != 0) options.supported_messages = MessageSet{input_.octet()};
         const bool closing = (how & 24) == 24;
         messages.emplace_back(closing ? Handshake{ChannelId{}, closing_options()}

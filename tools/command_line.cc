@@ -90,10 +90,25 @@ Result<std::uint64_t> parse_rate(std::string_view text) {
   return static_cast<std::uint64_t>(*number * unit);
 }
 
+Result<std::uint64_t> parse_count(std::string_view text) {
+  std::uint64_t count = 0;
+  const auto end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, count);
+  if (error != std::errc{} || stop != end || count == 0) return bad(text, "a number, at least 1");
+  return count;
+}
+
 Result<double> parse_seconds(std::string_view text) {
   const auto number = parse_number(text);
   if (!number || *number <= 0 || *number > 1e9) return bad(text, "a number of seconds");
   return *number;
+}
+
+std::optional<std::string> first_used(const std::vector<CLI::Option*>& options) {
+  const auto used = std::find_if(options.begin(), options.end(),
+                                 [](const CLI::Option* option) { return option->count() > 0; });
+  if (used == options.end()) return std::nullopt;
+  return (*used)->get_name();
 }
 
 void SwarmOptions::apply_to(SwarmMetadata& metadata) const {
@@ -213,7 +228,8 @@ void CommandLine::add_swarm_options(SwarmOptions& target, bool for_url) {
         return assign(target.integrity, parse_integrity_method(text), text,
                       "one of none, merkle, sign-all, unified-merkle");
       },
-      "Integrity protection: merkle, or none", standard("merkle"));
+      "Integrity protection: merkle or none; of a live feed, unified-merkle or sign-all",
+      standard("merkle, or unified-merkle with --live"));
 }
 
 void CommandLine::add_peers(std::vector<std::string>& target, const std::string& description,
@@ -230,9 +246,9 @@ void CommandLine::add_peers(std::vector<std::string>& target, const std::string&
       description);
 }
 
-void CommandLine::add_rate(const std::string& names, std::optional<std::uint64_t>& target,
-                           const std::string& description) {
-  option(
+CLI::Option* CommandLine::add_rate(const std::string& names, std::optional<std::uint64_t>& target,
+                                   const std::string& description) {
+  return option(
       names, "RATE",
       [&target](const std::string& text) -> Result<void> {
         const auto rate = parse_rate(text);
@@ -241,6 +257,19 @@ void CommandLine::add_rate(const std::string& names, std::optional<std::uint64_t
         return {};
       },
       description);
+}
+
+CLI::Option* CommandLine::add_signature(std::optional<SignatureAlgorithm>& target,
+                                        const std::string& description,
+                                        const std::string& default_value) {
+  return option(
+      "--signature", "A",
+      [&target](const std::string& text) {
+        return assign(target, parse_signature_algorithm(text), text,
+                      "one of rsasha1, rsasha256, ecdsap256sha256, ecdsap384sha384, ed25519");
+      },
+      description + ": rsasha1, rsasha256, ecdsap256sha256, ecdsap384sha384 or ed25519",
+      default_value);
 }
 
 void CommandLine::add_verbose(int& target) {

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "ppspp/signature_algorithm.h"
 #include "ppspp/swarm_metadata.h"
 #include "ppspp/transport_address.h"
 #include "program.h"
@@ -17,8 +18,13 @@ namespace ppspp::tools {
 
 // "100", "64k", "1.5M": octets, with suffixes that are powers of 1024.
 Result<std::uint64_t> parse_rate(std::string_view text);
+// A number of things, at least 1.
+Result<std::uint64_t> parse_count(std::string_view text);
 // Seconds, with a fraction or without, more than 0.
 Result<double> parse_seconds(std::string_view text);
+
+// "--name" of the first of `options` that the command line has.
+std::optional<std::string> first_used(const std::vector<CLI::Option*>& options);
 
 // How the swarm is described; only what was given.
 struct SwarmOptions {
@@ -55,8 +61,10 @@ class CommandLine {
   void add_swarm_options(SwarmOptions& target, bool for_url);
   void add_peers(std::vector<std::string>& target, const std::string& description,
                  const std::string& names = "--peer");
-  void add_rate(const std::string& names, std::optional<std::uint64_t>& target,
-                const std::string& description);
+  CLI::Option* add_rate(const std::string& names, std::optional<std::uint64_t>& target,
+                        const std::string& description);
+  CLI::Option* add_signature(std::optional<SignatureAlgorithm>& target,
+                             const std::string& description, const std::string& default_value);
   void add_verbose(int& target);
 
   // Nothing, or how the program ends right away.

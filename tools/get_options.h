@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "command_line.h"
+#include "ppspp/swarm_types.h"
 #include "ppspp/swarm_url.h"
 #include "program.h"
 
@@ -19,6 +20,7 @@ struct GetCommand {
   bool force = false;
   bool stay = false;
   bool json = false;
+  LiveSettings live;              // of a live feed
   std::optional<double> timeout;  // seconds
   std::optional<std::uint64_t> upload_limit;
   std::optional<std::uint64_t> download_limit;

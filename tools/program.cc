@@ -1,7 +1,9 @@
 #include "program.h"
 
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <system_error>
 
 #include "base/log.h"
 #include "terminal.h"
@@ -17,6 +19,16 @@ void complain(std::string_view program, std::string_view message) {
   clear_progress();
   const std::string line = fmt::format("{}: {}\n", program, message);
   std::fwrite(line.data(), 1, line.size(), stderr);
+}
+
+bool print_line(std::string_view program, std::string_view line) {
+  const std::string text = fmt::format("{}\n", line);
+  if (std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0) {
+    return true;
+  }
+  complain(program, fmt::format("cannot write to standard output: {}",
+                                std::generic_category().message(errno)));
+  return false;
 }
 
 int leave_early(std::string_view program, const EarlyExit& exit) {

@@ -26,6 +26,10 @@ int exit_code_of(const Error& error);
 // progress is shown.
 void complain(std::string_view program, std::string_view message);
 
+// A result, on a line of its own on standard output, at once. False, and a complaint, if it cannot
+// be written.
+bool print_line(std::string_view program, std::string_view line);
+
 // Prints the message where it belongs.
 int leave_early(std::string_view program, const EarlyExit& exit);
 

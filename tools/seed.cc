@@ -4,13 +4,11 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
-#include <cerrno>
 #include <csignal>
-#include <cstdio>
 #include <optional>
-#include <system_error>
 
 #include "ppspp/ppspp.h"
+#include "seed_live.h"
 #include "terminal.h"
 
 namespace ppspp::tools {
@@ -74,13 +72,7 @@ class Seeder {
   void print_url() {
     SwarmUrl url = swarm_->url();
     url.peers = command_.advertise;
-    const std::string line = url.to_string() + "\n";
-    if (std::fwrite(line.data(), 1, line.size(), stdout) == line.size() &&
-        std::fflush(stdout) == 0) {
-      return;
-    }
-    complain(kProgram,
-             fmt::format("cannot print the URL: {}", std::generic_category().message(errno)));
+    if (print_line(kProgram, url.to_string())) return;
     exit_code_ = kFailed;
     end();
   }
@@ -120,6 +112,7 @@ class Seeder {
 }  // namespace
 
 int run_seed(const SeedCommand& command) {
+  if (command.live) return run_live_seed(command);
   return Seeder(command).run();
 }
 

@@ -7,12 +7,26 @@
 #include <vector>
 
 #include "command_line.h"
+#include "live_input.h"
 #include "program.h"
 
 namespace ppspp::tools {
 
+// What is said of a live feed.
+struct LiveCommand {
+  InputName input;
+  std::optional<std::uint64_t> pace;  // octets per second
+  std::filesystem::path key;          // empty: a fresh key
+  std::optional<SignatureAlgorithm> signature;
+  std::optional<std::uint32_t> chunks_per_signature;
+  std::uint64_t discard_window = 0;  // chunks; 0: chosen from the rate
+  std::filesystem::path record;      // empty: the feed is not kept
+  bool force = false;                // `record` may be overwritten
+};
+
 struct SeedCommand {
   std::filesystem::path file;
+  std::optional<LiveCommand> live;  // then there is no file
   std::vector<TransportAddress> listen;
   SwarmOptions swarm;
   std::vector<std::string> peers;

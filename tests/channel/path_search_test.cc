@@ -28,12 +28,12 @@ int climb(PathSearch& path, std::size_t mtu, TimePoint now) {
 
 TEST_SUITE("channel/path_search") {
   TEST_CASE("begins with the base size and climbs the ladder as far as the path goes (8.1 #231)") {
-    for (const auto& [mtu, reached] : {std::pair{1'472UL, 1'452UL},
-                                       {8'952UL, 8'952UL},
-                                       {9'000UL, 8'952UL},
-                                       {40'000UL, 32'768UL},
-                                       {65'487UL, 65'487UL}}) {
-      CAPTURE(mtu);
+    struct Row {
+      std::size_t mtu;
+      std::size_t reached;
+    };
+    for (const auto& [mtu, reached] :
+         {Row{1'472, 1'452}, {8'952, 8'952}, {9'000, 8'952}, {40'000, 32'768}, {65'487, 65'487}}) {
       PathSearch path(1'452, 65'487);
       CHECK(path.size() == 1'452);
       CHECK(climb(path, mtu, kStart) <= 6);

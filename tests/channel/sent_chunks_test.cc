@@ -294,6 +294,32 @@ TEST_SUITE("channel/sent_chunks") {
     sent.finish_datagram(2'000, false, false);
     CHECK_FALSE(sent.on_ack({2, 3}, kStart + 1ms).rtt);
   }
+
+  TEST_CASE("what is in the datagram that is being filled, and in it alone") {
+    SentChunks sent;
+    CHECK_FALSE(sent.is_in_last({0, kMaxChunks}));
+    sent.begin_datagram(kStart);
+    CHECK_FALSE(sent.is_in_last({0, kMaxChunks}));
+    sent.add_chunk(10, false);
+    sent.add_chunk(11, false);
+    sent.add_chunk(4, true);
+    CHECK(sent.is_in_last({0, 5}));
+    CHECK(sent.is_in_last({11, 20}));
+    CHECK(sent.is_in_last({4, 5}));
+    CHECK_FALSE(sent.is_in_last({5, 10}));
+    CHECK_FALSE(sent.is_in_last({12, 100}));
+    CHECK_FALSE(sent.is_in_last({10, 10}));
+    sent.finish_datagram(3'000, false, false);
+    CHECK(sent.is_in_last({10, 12}));  // still the one begun last
+    sent.begin_datagram(kStart);
+    CHECK_FALSE(sent.is_in_last({0, kMaxChunks}));
+    CHECK(sent.will_arrive({10, 12}));
+    sent.add_chunk(12, false);
+    CHECK(sent.is_in_last({8, 16}));
+    CHECK_FALSE(sent.is_in_last({8, 12}));
+    sent.abandon_datagram();
+    CHECK_FALSE(sent.is_in_last({12, 13}));
+  }
 }
 
 }  // namespace ppspp::test

@@ -69,7 +69,7 @@ TEST_SUITE("endpoint/handshake") {
     CHECK_FALSE(heavy(answers[0]));
     CHECK(s.channels() == 0);  // not yet (#39)
     peer.remote = handshake.source;
-    peer.say({});              // a keep-alive with our ID is enough
+    peer.say({});  // a keep-alive with our ID is enough
     peer.hear();
     CHECK(s.channels() == 1);
   }
@@ -435,7 +435,8 @@ TEST_SUITE("endpoint/handshake") {
     const SwarmMetadata old{.addressing = ChunkAddressing::bin32, .hash = HashFunction::sha1};
     Seeding s(50'000, old);
     Puppet peer = s.puppet();
-    const Handshake handshake{peer.own, handshake_options(s.original.metadata, true, true)};
+    const Handshake handshake{
+        peer.own, handshake_options(s.original.metadata, HandshakeOptions::kKeepsAll, true, true)};
     peer.say_to({}, {handshake});
     const auto answers = peer.hear();
     REQUIRE(answers.size() == 1);

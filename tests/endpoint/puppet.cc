@@ -82,8 +82,11 @@ std::vector<Heard> Puppet::hear(Microseconds time) {
 }
 
 bool Puppet::open(const std::vector<Message>& third) {
-  say_to({}, {Handshake{own, options(true)}});
-  const auto answers = hear();
+  say_first();
+  return take_answer(hear(), third);
+}
+
+bool Puppet::take_answer(const std::vector<Heard>& answers, const std::vector<Message>& third) {
   if (answers.size() != 1 || !answers[0].has<Handshake>() || answers[0].to != own) return false;
   remote = answers[0].all<Handshake>()[0].source;
   say(third);

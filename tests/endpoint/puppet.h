@@ -55,7 +55,7 @@ class Puppet {
   Puppet(World& world, Node& node, const SwarmMetadata& metadata, std::size_t index = 0);
 
   HandshakeOptions options(bool initiator) const {
-    return handshake_options(metadata_, initiator, false);
+    return handshake_options(metadata_, discard_window, initiator, false);
   }
   const TransportAddress& address() const { return address_; }
   const WireFormat& format() const { return format_; }
@@ -78,7 +78,11 @@ class Puppet {
 
   bool open(const std::vector<Message>& third = {});     // we initiate: all three datagrams
   bool accept(const std::vector<Message>& second = {});  // the node initiates: it was told of us
+  // The two halves of open(), where others shall do something meanwhile.
+  void say_first() { say_to({}, {Handshake{own, options(true)}}); }
+  bool take_answer(const std::vector<Heard>& answers, const std::vector<Message>& third = {});
 
+  std::uint64_t discard_window = HandshakeOptions::kKeepsAll;  // that it tells, in chunks
   ChannelId own;     // as the node has to prefix its datagrams
   ChannelId remote;  // the node's
 

@@ -173,7 +173,8 @@ class Liar {
   void greet(ChannelId remote) {
     ++handshakes_;
     remote_ = remote;
-    say({Handshake{ChannelId{77}, handshake_options(metadata_, false, false)},
+    say({Handshake{ChannelId{77},
+                   handshake_options(metadata_, HandshakeOptions::kKeepsAll, false, false)},
          Have{lie_.announced}});
   }
 

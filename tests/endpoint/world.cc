@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <utility>
 
 #include "integrity/tree_builder.h"
 #include "storage/memory_chunk_store.h"
@@ -74,6 +75,7 @@ std::vector<std::byte> Node::content(SwarmHandle swarm) {
 }
 
 void Node::pump() {
+  if (!std::exchange(may_have_output_, false)) return;
   std::vector<std::byte> buffer(options_.max_train_size);
   for (int count = 0; count < 100'000; ++count) {
     const auto transmit = endpoint_->poll_transmit(buffer, world_.now(*this));
@@ -92,12 +94,15 @@ World::World(std::uint64_t seed, const LinkOptions& link) : link_(link), random_
 
 Node& World::add_node(const EndpointOptions& options) {
   nodes_.push_back(std::make_unique<Node>(*this, nodes_.size(), options));
+  by_address_[nodes_.back()->address_] = nodes_.back().get();
   return *nodes_.back();
 }
 
 Now World::now(const Node& node) const {
   const auto us = static_cast<std::int64_t>(time_.time_since_epoch().count());
-  return {time_, {static_cast<std::uint64_t>(us + node.clock_offset_us_)}};
+  constexpr std::int64_t kSomeDay = 1'790'000'000'000'000;  // in 2026
+  return {time_,
+          {static_cast<std::uint64_t>(us + (clocks_agree ? kSomeDay : node.clock_offset_us_))}};
 }
 
 TransportAddress World::stranger(std::size_t index) const {
@@ -148,15 +153,13 @@ void World::send_as(const TransportAddress& from, Node& to, std::span<const std:
 }
 
 Node* World::find(const TransportAddress& address) {
-  for (const auto& node : nodes_) {
-    if (node->address_ == address) return node.get();
-  }
-  return nullptr;
+  const auto found = by_address_.find(address);
+  return found == by_address_.end() ? nullptr : found->second;
 }
 
 // Delivers what is due next, or wakes who wants it; false if nothing happens until `limit`.
 bool World::step(TimePoint limit) {
-  if (++steps_ % 16 == 0) {
+  if (++steps_ % steps_per_check == 0) {
     for (const auto& node : nodes_) node->endpoint_->check_invariants();
   }
   TimePoint next = flying_.empty() ? kNever : flying_.top().at;
@@ -174,6 +177,7 @@ bool World::step(TimePoint limit) {
   for (const auto& node : nodes_) {
     if (!node->paused_ && node->endpoint_->deadline() <= time_) {
       node->endpoint_->handle_deadline(now(*node));
+      node->may_have_output_ = true;
     }
   }
   deliver();
@@ -184,7 +188,9 @@ bool World::step(TimePoint limit) {
 void World::deliver() {
   std::deque<Flying> batch;  // stays where it is until the flush
   const auto flush = [&] {
-    for (const auto& node : nodes_) node->endpoint_->flush(now(*node));
+    for (const auto& node : nodes_) {
+      if (node->may_have_output_) node->endpoint_->flush(now(*node));
+    }
     batch.clear();
   };
   while (!flying_.empty() && flying_.top().at <= time_) {
@@ -195,6 +201,7 @@ void World::deliver() {
     if (node == nullptr) {
       inbox.push_back({datagram.from, datagram.to, datagram.octets, time_});
     } else if (!node->paused_) {
+      node->may_have_output_ = true;
       node->endpoint_->handle_datagram(datagram.octets, datagram.from, now(*node));
     }
     if (batch.size() >= 64 || chance(0.1)) flush();

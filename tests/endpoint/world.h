@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <queue>
@@ -35,7 +36,10 @@ class Node {
  public:
   Node(World& world, std::size_t index, const EndpointOptions& options);
 
-  Endpoint& endpoint() { return *endpoint_; }
+  Endpoint& endpoint() {
+    may_have_output_ = true;
+    return *endpoint_;
+  }
   const TransportAddress& address() const { return address_; }
 
   // Seeds the content. The metadata's ID is its root hash.
@@ -71,6 +75,7 @@ class Node {
   std::int64_t clock_offset_us_;
   TimePoint link_free_at_{};
   bool paused_ = false;
+  bool may_have_output_ = true;  // something was put in since the last pump()
 };
 
 class World {
@@ -101,6 +106,8 @@ class World {
 
   std::uint64_t datagrams() const { return datagrams_; }
   std::size_t steps() const { return steps_; }
+  std::size_t steps_per_check = 16;     // of the endpoints' invariants
+  bool clocks_agree = false;            // wall clocks, as live feeds need them within minutes
   std::size_t max_steps = 2'000'000;  // a guard: somebody is woken again and again for nothing
 
  private:
@@ -130,6 +137,7 @@ class World {
   std::uint64_t datagrams_ = 0;
   std::size_t steps_ = 0;
   std::vector<std::unique_ptr<Node>> nodes_;
+  std::map<TransportAddress, Node*> by_address_;
   std::priority_queue<Flying, std::vector<Flying>, std::greater<>> flying_;
 };
 

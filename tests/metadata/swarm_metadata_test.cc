@@ -163,7 +163,7 @@ TEST_SUITE("metadata/swarm_metadata") {
   TEST_CASE("the ID of a live swarm is a key in DNSKEY form (6.1 #124, #125)") {
     auto live = live_swarm();
     for (const auto& id : {key_of(13, 64), key_of(14, 96), key_of(15, 32),
-                           rsa_key(5, "03 010001", 128), rsa_key(8, "03 010001", 512)}) {
+                           rsa_key(5, "03 010001", 256), rsa_key(8, "03 010001", 512)}) {
       live.id = id;
       CHECK(live.validate());
     }
@@ -174,11 +174,21 @@ TEST_SUITE("metadata/swarm_metadata") {
     }
   }
 
+  TEST_CASE("a live swarm's RSA key has 2048 to 4096 bits, and a line says how many it has") {
+    auto live = live_swarm();
+    live.id = rsa_key(8, "03 010001", 128);
+    check_refused(live, "RSA key of 1024 bits, where 2048 to 4096 are allowed: check the ID");
+    live.id = rsa_key(5, "03 010001", 513);
+    check_refused(live, "RSA key of 4104 bits");
+    live.id = rsa_key(8, "03 010000", 256);
+    check_refused(live, "no RSA key that is safe");
+  }
+
   TEST_CASE("the length of a signature follows from the key (8.9 #145)") {
     CHECK(signature_size(key_of(13, 64)) == 64);
     CHECK(signature_size(key_of(14, 96)) == 96);
     CHECK(signature_size(key_of(15, 32)) == 64);
-    CHECK(signature_size(rsa_key(5, "03 010001", 128)) == 128);
+    CHECK(signature_size(rsa_key(5, "03 010001", 512)) == 512);
     CHECK(signature_size(rsa_key(8, "01 03", 256)) == 256);
     CHECK(signature_size(rsa_key(8, "00 0003 010001", 256)) == 256);  // RFC 3110: long form
   }
@@ -190,7 +200,8 @@ TEST_SUITE("metadata/swarm_metadata") {
     CHECK(signature_size(SwarmId(hex("08 00 00"))) == 0);
     CHECK(signature_size(rsa_key(8, "00 0000", 256)) == 0);       // no exponent
     CHECK(signature_size(rsa_key(8, "03 010001", 0)) == 0);       // no modulus
-    CHECK(signature_size(rsa_key(8, "03 010001", 63)) == 0);      // shorter than 512 bits
+    CHECK(signature_size(rsa_key(8, "03 010001", 255)) == 0);     // shorter than 2048 bits
+    CHECK(signature_size(rsa_key(8, "03 010001", 513)) == 0);     // longer than 4096 bits
     CHECK(signature_size(rsa_key(8, "03 010001 00", 256)) == 0);  // a zero in front
     CHECK(signature_size(rsa_key(10, "03 010001", 256)) == 0);  // an algorithm that is not offered
   }
@@ -239,13 +250,13 @@ TEST_SUITE("metadata/swarm_metadata") {
     CHECK(max_chunk_count(ChunkAddressing::byte64, 0) == 0);
   }
 
-  TEST_CASE("chunks per signature are a power of two larger than one (6.1.2.1 #129, #130)") {
+  TEST_CASE("chunks per signature are a power of two, 2 to 65,536 (6.1.2.1 #129, #130)") {
     auto live = live_swarm();
-    for (const std::uint32_t count : {2u, 16u, 0x8000'0000u}) {
+    for (const std::uint32_t count : {2u, 16u, 65'536u}) {
       live.chunks_per_signature = count;
       CHECK(live.validate());
     }
-    for (const std::uint32_t count : {0u, 1u, 3u, 48u, 0xffff'ffffu}) {
+    for (const std::uint32_t count : {0u, 1u, 3u, 48u, 131'072u, 0x8000'0000u, 0xffff'ffffu}) {
       live.chunks_per_signature = count;
       check_refused(live, "power of two");
     }

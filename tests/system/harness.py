@@ -115,17 +115,25 @@ class Process:
         return json.loads(lines[0])
 
     def first_line(self, timeout=20):
+        return self.line(1, timeout)
+
+    def line(self, number, timeout=20):
+        """That line of its standard output, counted from 1, as soon as it is complete."""
         deadline = time.monotonic() + timeout * TIME_FACTOR
         while True:
             ended = not self.running()
-            text = self.stdout()
-            if "\n" in text:
-                return text.split("\n", 1)[0]
+            lines = self.stdout().split("\n")
+            if len(lines) > number:
+                return lines[number - 1]
             if ended:
-                raise Failed(f"{self.name} ended with {self.returncode} and printed no line")
+                raise Failed(f"{self.name} ended with {self.returncode} without line {number}")
             if time.monotonic() > deadline:
-                raise Failed(f"{self.name} printed no line in {timeout * TIME_FACTOR:.0f} s")
+                raise Failed(f"{self.name}: no line {number} in {timeout * TIME_FACTOR:.0f} s")
             time.sleep(0.005)
+
+    def resident_kib(self):
+        with open(f"/proc/{self.pid}/status") as file:
+            return int(re.search(r"VmRSS:\s+(\d+)", file.read()).group(1))
 
     def udp_ports(self):
         """The UDP ports it has open, from the kernel's tables: no port is guessed or reserved."""

@@ -10,6 +10,7 @@ import time
 import typing
 
 ADDRESSING = {"bin32": 0, "byte64": 1, "chunk32": 2, "bin64": 3, "chunk64": 4}
+INTEGRITY = {"merkle": 1, "sign-all": 2, "unified-merkle": 3}
 HASHES = {"sha1": 0, "sha224": 1, "sha256": 2, "sha384": 3, "sha512": 4}
 ALL_MESSAGES = range(14)
 
@@ -23,10 +24,15 @@ class Format:
     addressing: str = "chunk32"
     chunk_size: int = 1024
     hash: str = "sha256"
+    signature_size: int = 0  # octets; of a live swarm
 
     @property
     def hash_size(self):
         return hashlib.new(self.hash).digest_size
+
+    @property
+    def addressing_bits(self):
+        return 32 if self.addressing in ("bin32", "chunk32") else 64
 
 
 @dataclasses.dataclass
@@ -70,6 +76,13 @@ class Integrity:
 
 
 @dataclasses.dataclass
+class SignedIntegrity:
+    chunks: tuple
+    timestamp: int  # NTP, 64 bits
+    signature: bytes
+
+
+@dataclasses.dataclass
 class Request:
     chunks: tuple
 
@@ -105,8 +118,8 @@ class PexCert:
     certificate: bytes
 
 
-_TYPES = {Handshake: 0, Data: 1, Ack: 2, Have: 3, Integrity: 4, PexReq: 6, Request: 8, Cancel: 9,
-          Choke: 10, Unchoke: 11, PexCert: 13}
+_TYPES = {Handshake: 0, Data: 1, Ack: 2, Have: 3, Integrity: 4, PexReq: 6, SignedIntegrity: 7,
+          Request: 8, Cancel: 9, Choke: 10, Unchoke: 11, PexCert: 13}
 
 
 def message_type(message):
@@ -117,6 +130,17 @@ def message_type(message):
 
 def now_us():
     return time.time_ns() // 1000
+
+
+def ntp(unix_ns):
+    """The 64-bit NTP timestamp (RFC 5905) of a time in Unix nanoseconds."""
+    seconds, rest = divmod(unix_ns, 10**9)
+    return ((seconds + 2208988800) << 32 | (rest << 32) // 10**9) % 2**64
+
+
+def ntp_to_unix_ns(timestamp):
+    """Of the era that began in 1900, as long as that lasts."""
+    return ((timestamp >> 32) - 2208988800) * 10**9 + ((timestamp & 0xFFFFFFFF) * 10**9 >> 32)
 
 
 # Chunk specifications (section 4).
@@ -262,6 +286,9 @@ def encode(message, form):
             return kind + encode_chunks(message.chunks, form)
         case Integrity():
             return kind + encode_chunks(message.chunks, form) + message.hash
+        case SignedIntegrity():
+            return (kind + encode_chunks(message.chunks, form) +
+                    struct.pack(">Q", message.timestamp) + message.signature)
         case PexRes():
             return kind + message.host + struct.pack(">H", message.port)
         case PexCert():
@@ -296,6 +323,9 @@ def decode(datagram, form):
             messages.append({3: Have, 8: Request, 9: Cancel}[kind](reader.chunks(form)))
         elif kind == 4:
             messages.append(Integrity(reader.chunks(form), reader.take(form.hash_size)))
+        elif kind == 7 and form.signature_size:
+            messages.append(SignedIntegrity(reader.chunks(form), reader.number(8),
+                                            reader.take(form.signature_size)))
         elif kind in (5, 12):
             messages.append(PexRes(reader.take(4 if kind == 5 else 16), reader.number(2)))
         elif kind in (6, 10, 11):

@@ -14,6 +14,8 @@ using namespace ppspp::tools;
 namespace {
 
 const std::string kId(64, 'a');
+const std::string kLiveId = "0f" + std::string(64, 'c');  // ED25519
+const std::string kLiveUrl = "ppspp:" + kLiveId + "?live=1&peer=192.0.2.1:6778";
 const std::string kUrl = "ppspp:" + kId + "?len=5000&dn=a%2Fmovie.mkv&peer=192.0.2.1:6778";
 
 template <typename Parse>
@@ -118,9 +120,6 @@ TEST_SUITE("tools/command_line") {
   TEST_CASE("ppspp-get: what is not yet available is refused in one line") {
     const std::string words = "is not yet available";
     check_usage_error(get({"--tracker", "http://t/", kUrl}), "--tracker " + words);
-    check_usage_error(get({"--start", "oldest", kUrl}), "--start " + words);
-    check_usage_error(get({"--signature", "ed25519", kUrl}), "--signature " + words);
-    check_usage_error(get({kUrl + "&live=1"}), words);
   }
 
   TEST_CASE("ppspp-get: wrong values are named, with what would be right") {
@@ -164,15 +163,147 @@ TEST_SUITE("tools/command_line") {
     CHECK(metadata.hash == HashFunction::sha1);
   }
 
-  TEST_CASE("ppspp-seed: live feeds and trackers are not yet available") {
-    const std::string words = "is not yet available";
-    check_usage_error(seed({"--live", "x"}), words);
-    check_usage_error(seed({"--key", "k", "x"}), words);
-    check_usage_error(seed({"--signature", "ed25519", "x"}), words);
-    check_usage_error(seed({"--chunks-per-signature", "32", "x"}), words);
-    check_usage_error(seed({"--discard-window", "all", "x"}), words);
-    check_usage_error(seed({"--tracker", "http://t/", "x"}), words);
-    check_usage_error(seed({"-"}), words);
+  TEST_CASE("ppspp-seed: trackers are not yet available") {
+    check_usage_error(seed({"--tracker", "http://t/", "x"}), "is not yet available");
+  }
+
+  TEST_CASE("ppspp-get: a live URL, and how it is followed") {
+    const auto plain = get({kLiveUrl});
+    REQUIRE(plain);
+    CHECK(plain->url.metadata.live);
+    CHECK(plain->url.metadata.integrity == IntegrityMethod::unified_merkle);
+    CHECK(plain->live.tune_in == TuneIn::live);
+    CHECK(plain->live.buffer == Microseconds(1'500'000));
+    CHECK(plain->live.discard_window == 0);
+    CHECK(plain->output == kLiveId + ".ts");
+
+    const auto command =
+        get({"-o", "-", "--start", "oldest", "--buffer=0.25", "--discard-window", "4096",
+             "--signature", "ed25519", "--integrity", "sign-all", kLiveUrl});
+    REQUIRE(command);
+    CHECK(command->live.tune_in == TuneIn::oldest);
+    CHECK(command->live.buffer == Microseconds(250'000));
+    CHECK(command->live.discard_window == 4'096);
+    CHECK(command->url.metadata.integrity == IntegrityMethod::sign_all);
+    CHECK(command->to_stdout());
+    CHECK(get({kLiveUrl + "&dn=show.ts"})->output == "show.ts");
+    // The longest key still makes a name that a file can have.
+    CHECK(get({"ppspp:08" + std::string("03010001") + std::string(512, 'b') + "?live=1&peer=h:1"})
+              ->output.size() < 255);
+  }
+
+  TEST_CASE("ppspp-get: URLs of live feeds are read as they are written") {
+    for (const auto* keys :
+         {"", "&cps=32", "&cipm=sign-all", "&cs=4096&cam=chunk64&mhf=sha512", "&dn=a%20show.ts"}) {
+      CAPTURE(keys);
+      const auto command = get({kLiveUrl + keys});
+      REQUIRE(command);
+      const auto again = SwarmUrl::parse(command->url.to_string());
+      REQUIRE(again);
+      CHECK(again->metadata == command->url.metadata);
+      CHECK(again->display_name == command->url.display_name);
+      CHECK(again->metadata.live);
+    }
+    CHECK(get({kLiveUrl + "&cps=32"})->url.metadata.chunks_per_signature == 32);
+  }
+
+  TEST_CASE("ppspp-get: what cannot be with a live feed, or only with one, is named") {
+    check_usage_error(get({"--signature", "rsasha256", kLiveUrl}), "ed25519");
+    check_usage_error(get({"--signature", "dsa", kLiveUrl}), "ecdsap256sha256");
+    check_usage_error(get({"--start", "later", kLiveUrl}), "live or oldest");
+    check_usage_error(get({"--buffer", "0", kLiveUrl}), "--buffer");
+    check_usage_error(get({"--buffer", "4000", kLiveUrl}), "--buffer");
+    check_usage_error(get({"--discard-window", "all", kLiveUrl}), "--discard-window");
+    check_usage_error(get({"--discard-window", "0", kLiveUrl}), "--discard-window");
+    check_usage_error(get({"--integrity", "merkle", kLiveUrl}), "unified-merkle");
+    check_usage_error(get({kLiveUrl + "&len=1000"}), "");
+    check_usage_error(get({kUrl + "&live=1"}), "");  // a hash is no key
+    check_usage_error(get({"--start", "oldest", kUrl}), "--start is for live feeds");
+    check_usage_error(get({"--buffer", "1", kUrl}), "--buffer is for live feeds");
+    check_usage_error(get({"--discard-window", "9", kUrl}), "--discard-window is for live feeds");
+    check_usage_error(get({"--signature", "ed25519", kUrl}), "--signature is for live feeds");
+  }
+
+  TEST_CASE("ppspp-get: a bare key is taken for a file's ID, and the hint says what to write") {
+    check_usage_error(get({"--peer", "h:1", kLiveId}), "?live=1");
+    check_usage_error(get({"ppspp:" + kLiveId + "?peer=h:1"}), "?live=1");
+  }
+
+  TEST_CASE("ppspp-seed: a live feed from standard input, and its defaults") {
+    const auto command = seed({"--live", "-"});
+    REQUIRE(command);
+    REQUIRE(command->live);
+    const LiveCommand& live = *command->live;
+    CHECK(live.input.kind == InputName::Kind::standard_input);
+    CHECK(live.key.empty());
+    CHECK(!live.signature);
+    CHECK(!live.chunks_per_signature);
+    CHECK(live.discard_window == 0);
+    CHECK(live.record.empty());
+    CHECK(!live.pace);
+  }
+
+  TEST_CASE("ppspp-seed: the options of a live feed") {
+    const auto command =
+        seed({"--live", "--key", "k.pem", "--signature", "ed25519", "--chunks-per-signature=64",
+              "--discard-window", "5000", "--pace", "500k", "file:film.ts"});
+    REQUIRE(command);
+    const LiveCommand& live = *command->live;
+    CHECK(live.input.path == "film.ts");
+    CHECK(live.key == "k.pem");
+    CHECK(live.signature == SignatureAlgorithm::ed25519);
+    CHECK(live.chunks_per_signature == 64);
+    CHECK(live.discard_window == 5'000);
+    CHECK(live.pace == 512'000);
+
+    const auto recorded = seed({"--live", "--record", "film.ts", "--discard-window", "all",
+                                "--force", "udp://[::1]:5000"});
+    REQUIRE(recorded);
+    CHECK(recorded->live->record == "film.ts");
+    CHECK(recorded->live->force);
+    CHECK(recorded->live->input.address == *TransportAddress::parse("[::1]:5000"));
+    CHECK(seed({"--live", "--integrity", "sign-all", "-"}));
+  }
+
+  TEST_CASE("ppspp-seed: options of a live feed that contradict each other") {
+    const auto live = [](std::vector<std::string> options) {
+      options.insert(options.begin(), "--live");
+      options.emplace_back("-");
+      return seed(options);
+    };
+    check_usage_error(live({"--discard-window", "all"}), "--record FILE");
+    check_usage_error(live({"--discard-window", "100", "--record", "f"}), "--discard-window");
+    check_usage_error(live({"--discard-window", "0"}), "--discard-window");
+    check_usage_error(live({"--discard-window", "some"}), "or all");
+    check_usage_error(live({"--force"}), "--record");
+    check_usage_error(live({"--record", "-"}), "--record");
+    check_usage_error(live({"--key", ""}), "--key");
+    check_usage_error(live({"--integrity", "merkle"}), "sign-all");
+    check_usage_error(live({"--integrity", "none"}), "sign-all");
+    check_usage_error(live({"--integrity", "sign-all", "--chunks-per-signature", "8"}),
+                      "--chunks-per-signature");
+    check_usage_error(live({"--integrity", "sign-all", "--hash", "sha1"}), "--hash");
+    check_usage_error(live({"--signature", "dsa"}), "ed25519");
+    for (const auto* count : {"0", "1", "3", "33", "-2", "x", "8589934592"}) {
+      CAPTURE(count);
+      check_usage_error(live({"--chunks-per-signature", count}), "power of two");
+    }
+    check_usage_error(seed({"--live", "--pace", "1M", "udp://127.0.0.1:5"}), "--pace");
+    check_usage_error(seed({"--live", "udp://localhost:5"}), "numeric address");
+    check_usage_error(seed({"--live"}), "required");
+  }
+
+  TEST_CASE("ppspp-seed: without --live, a file is meant") {
+    check_usage_error(seed({"-"}), "--live");
+    check_usage_error(seed({"udp://239.1.2.3:5000"}), "--live");
+    check_usage_error(seed({"--key", "k", "x"}), "--key is for live feeds");
+    check_usage_error(seed({"--signature", "ed25519", "x"}), "--signature is for");
+    check_usage_error(seed({"--chunks-per-signature", "32", "x"}), "--chunks-per-signature is for");
+    check_usage_error(seed({"--discard-window", "all", "x"}), "--discard-window is for");
+    check_usage_error(seed({"--record", "f", "x"}), "--record is for");
+    check_usage_error(seed({"--force", "x"}), "--force is for");
+    check_usage_error(seed({"--pace", "1M", "x"}), "--pace is for");
+    check_usage_error(seed({"--integrity", "unified-merkle", "x"}), "--live");
   }
 
   TEST_CASE("--help and --version print and are no error") {

@@ -36,10 +36,25 @@ class ChunkStore {
   // chunks. The store may allocate.
   virtual StoreStatus set_content_length(std::uint64_t length) = 0;
 
-  // Zero-filled memory for the nodes of the hash tree, which lives as long as the store and is where
-  // the store persists it (a mapped file). Called at most once; empty: it cannot be had. A store
-  // that resumes returns memory with the hashes that it kept.
+  // Zero-filled memory for the nodes of the hash tree, which lives as long as the store and is
+  // where the store persists it (a mapped file). Called at most once; empty: it cannot be had. A
+  // store that resumes returns memory with the hashes that it kept.
   virtual std::span<std::byte> tree_memory(std::size_t size) = 0;
+
+  // Live content: what lies more than `size` octets before the highest octet written will not be
+  // read again, and may be overwritten. Called once, before the first write. A store that keeps
+  // everything has nothing to do; one that is not for live content fails.
+  virtual StoreStatus set_window(std::uint64_t size) {
+    static_cast<void>(size);
+    return StoreStatus::failed;
+  }
+  // Live content that is kept whole: as tree_memory(), but for at least `size` octets, and again
+  // whenever more are needed. What was there before is kept, though it may move: what earlier calls
+  // gave must not be used any more. Empty: it cannot be had.
+  virtual std::span<std::byte> grow_tree_memory(std::size_t size) {
+    static_cast<void>(size);
+    return {};
+  }
 
   // True when the octets may no longer be what was verified (the file was touched by others since):
   // the core then checks each chunk against its hash before it sends it.

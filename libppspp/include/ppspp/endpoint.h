@@ -17,6 +17,7 @@
 #include "ppspp/ledbat_options.h"
 #include "ppspp/random_source.h"
 #include "ppspp/result.h"
+#include "ppspp/signing_key.h"
 #include "ppspp/swarm_metadata.h"
 #include "ppspp/swarm_types.h"
 #include "ppspp/time.h"
@@ -25,9 +26,9 @@
 namespace ppspp {
 
 struct EndpointOptions {
-  std::size_t max_channels = 200;             // established, over all swarms
-  std::size_t max_half_open = 4'096;          // first datagrams answered and not yet confirmed
-  std::size_t max_half_open_per_address = 16; // of one IP address
+  std::size_t max_channels = 200;               // established, over all swarms
+  std::size_t max_half_open = 4'096;            // first datagrams answered and not yet confirmed
+  std::size_t max_half_open_per_address = 16;   // of one IP address
   std::optional<std::uint64_t> upload_limit;    // octets per second, of whole datagrams
   std::optional<std::uint64_t> download_limit;  // octets per second, of content asked for
   // What the socket can hold before it is read, in octets: so much may be asked for on a fast path.
@@ -40,6 +41,7 @@ struct EndpointOptions {
   std::size_t max_train_size = 65'507;
   std::size_t max_train_segments = 60;
   LedbatOptions ledbat;
+  LedbatOptions live_ledbat = LedbatOptions::for_live();  // in live swarms
 };
 
 // Counters of what was refused, over the whole port.
@@ -50,11 +52,11 @@ struct EndpointCounters {
   std::uint64_t bytes_out = 0;
   std::uint64_t unknown_channel = 0;
   std::uint64_t wrong_address = 0;
-  std::uint64_t handshakes_refused = 0;   // not our swarm, or a failed check
+  std::uint64_t handshakes_refused = 0;  // not our swarm, or a failed check
   std::uint64_t handshakes_over_limit = 0;
   std::uint64_t decode_errors = 0;
-  std::uint64_t peers_dropped = 0;        // for faults
-  std::uint64_t peers_dead = 0;           // silent (3.12)
+  std::uint64_t peers_dropped = 0;  // for faults
+  std::uint64_t peers_dead = 0;     // silent (3.12)
 };
 
 // One datagram, or a train: datagrams of `segment_size` octets each, the last one possibly shorter,
@@ -78,6 +80,29 @@ class Endpoint {
   // that contradicts the metadata or the store's hashes.
   Result<SwarmHandle> join(const SwarmMetadata& metadata, std::unique_ptr<ChunkStore> store,
                            const SwarmContent& content, const JoinSettings& settings, Now now);
+  // Joins a live swarm as the source of its feed (section 6). The metadata's ID is the signer's
+  // DNSKEY; without chunks_per_signature it is chosen from the rate of the input. `store` keeps the
+  // window, or everything where the settings say so (then `tree` memory grows with it). Handshakes
+  // are answered from now on.
+  Result<SwarmHandle> publish(const SwarmMetadata& metadata, std::unique_ptr<ChunkStore> store,
+                              std::unique_ptr<Signer> signer, const LiveSourceSettings& settings,
+                              Now now);
+  // More of the feed: copied, signed when a subtree is full, then offered to the peers. Fails when
+  // the store does, when the chunk addressing has no more numbers, or for a swarm that is no feed
+  // of ours.
+  Result<void> append(SwarmHandle feed, std::span<const std::byte> content, Now now);
+  // The feed is over: what is left is signed, and the end is made known (decision 26).
+  Result<void> end_feed(SwarmHandle feed, Now now);
+  // Whether every peer that is here has all there is of a feed that has ended: nothing is left to
+  // be done for them. False before the end.
+  bool everybody_has_all(SwarmHandle swarm, Now now) const;
+  // Live: where a reader at `chunk` goes on: `chunk` itself if it is here or still waited for, else
+  // the next that is.
+  ChunkIndex next_readable(SwarmHandle swarm, ChunkIndex chunk) const;
+
+  // Live: the number of octets of a feed that has ended, once all that will come of it is here.
+  std::optional<std::uint64_t> feed_length(SwarmHandle swarm) const;
+
   // Queues a closing HANDSHAKE on every channel, gives the store back and forgets the swarm. Poll
   // transmits once more, so that the closing datagrams leave.
   std::unique_ptr<ChunkStore> leave(SwarmHandle swarm, Now now);

@@ -30,6 +30,12 @@ struct LedbatOptions {
   // delay only a round trip later.
   double decrease_gain = 1.0;
 
+  // What is left of the window after a loss. RFC 6817 2.4.2: a half.
+  double loss_decrease = 0.5;
+  // The same while the queueing delay is below a quarter of the target, so that the loss was none
+  // of a queue of ours. More than a half is beyond RFC 6817.
+  double loss_decrease_uncongested = 0.5;
+
   // RFC 6817 2.5: SHOULD be 2, and at most what RFC 5681 permits, which is 4 segments, 3 from 1,096
   // and 2 from 2,191 octets; the controller does not go beyond that.
   std::size_t initial_window_segments = 4;
@@ -60,6 +66,28 @@ struct LedbatOptions {
   // keep several flows of ours at one target instead of the sum of theirs. Every 10 s, or every
   // 100 to 200 round trips where that is longer: 1 to 2 % of the time.
   bool slowdown = true;
+
+  // The profile of live swarms, as 8.15 allows: who watches cannot wait for a link to become idle.
+  // Within the bounds of RFC 6817 but for what a loss does; it keeps its share beside TCP longer
+  // than the profile of files does, and gives way in the end.
+  static constexpr LedbatOptions for_live();
 };
+
+constexpr LedbatOptions LedbatOptions::for_live() {
+  LedbatOptions live;
+  live.target = Microseconds{100'000};  // the most that RFC 6817 permits
+  live.decrease_gain = 1.0;
+  // A slowdown holds the feed up for two round trips: seconds of buffer for the sake of bulk data.
+  live.slowdown = false;
+  // A feed sends little at a time: what is due, a subtree of chunks, may leave at once.
+  live.min_burst_segments = 32;
+  live.allowed_increase_segments = 4;
+  // A path that loses five datagrams of a hundred carries what it carries: a window halved at each
+  // of them would be too small for most feeds 40 ms away. The feed's own rate bounds what we send.
+  live.loss_decrease = 0.7;
+  live.loss_decrease_uncongested = 0.95;
+  live.min_rto = Microseconds{100'000};
+  return live;
+}
 
 }  // namespace ppspp

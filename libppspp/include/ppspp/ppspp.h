@@ -1,4 +1,4 @@
-// ppspp.h: join swarms, read their content, and seed files (RFC 7574).
+// ppspp.h: join swarms, read their content, seed files and publish live feeds (RFC 7574).
 //
 // A Node is one UDP port with any number of swarms. Nothing blocks and nothing is locked: use a
 // Node, and what it hands out, only from the thread that runs its io_context, which outlives it.
@@ -24,6 +24,7 @@
 
 #include "ppspp/detail/completion.h"
 #include "ppspp/endpoint.h"
+#include "ppspp/key_file.h"
 #include "ppspp/result.h"
 #include "ppspp/swarm_url.h"
 #include "ppspp/transport_address.h"
@@ -58,6 +59,24 @@ struct JoinOptions {
   PickPolicy policy = PickPolicy::rarest_first;
   bool allow_unprotected = false;  // integrity `none` with peers outside private networks
   Progress check_progress;         // while an interrupted download is checked
+  // For a live swarm. Its content goes to the reader, never to a file: `output` stays empty.
+  LiveSettings live = {};
+};
+
+// How a live feed is published.
+struct FeedOptions {
+  // How to cut, hash and sign it; the ID is the key's. Without chunks_per_signature it is chosen
+  // from the rate of the input: one signature for about 60 ms.
+  SwarmMetadata metadata;
+  std::string display_name;
+  LiveSourceSettings live = {};
+  // Keep the whole feed in this file (and then discard_window is kKeepAll, first_chunk 0). Empty:
+  // the window only, in memory.
+  std::filesystem::path record;
+  bool force = false;  // `record` may be overwritten
+  // Where the numbers of the chunks are kept beyond this run, so that the feed can go on later
+  // (key_file.h); live.first_chunk is its first(). Absent: this key is used once.
+  std::shared_ptr<FeedNumbers> numbers;
 };
 
 struct SeedOptions {
@@ -70,6 +89,10 @@ struct SeedOptions {
 // The verified content in order. Models AsyncReadStream, so that asio::async_read, callbacks,
 // futures and co_await all work on it. Ends with asio::error::eof; a read that is under way when
 // the swarm is left, or begins later, ends with asio::error::operation_aborted. One read at a time.
+//
+// Of a live swarm it gives what was verified from the tune-in point on, and steps over what was
+// given up: octets before position() - size of the last read and after those of the read before it.
+// It ends when the feed does. A read never spans such a gap.
 class ContentReader {
  public:
   using executor_type = asio::io_context::executor_type;
@@ -128,7 +151,14 @@ class Swarm {
 
   // The first octet can be read.
   void on_first_byte(std::function<void()> handler);
-  // The content is complete, and on disk if it has a file. At once if it is already.
+  // Live: chunks were given up, because they came too late or not at all; the reader goes on behind
+  // them.
+  void on_skipped(std::function<void(const event::Skipped&)> handler);
+  // Live: the feed is over, and nobody who is connected needs anything more of us (at the latest
+  // ten seconds after the end).
+  void on_delivered(std::function<void()> handler);
+  // The content is complete, and on disk if it has a file. At once if it is already. Live: the feed
+  // has ended, and the reader can come to its end.
   void on_complete(std::function<void()> handler);
   // The swarm cannot go on (the file cannot be opened or written, ...), and has been left.
   void on_error(std::function<void(const Error&)> handler);
@@ -138,6 +168,25 @@ class Swarm {
   void leave();
 
  private:
+  std::shared_ptr<ActiveSwarm> swarm_;
+};
+
+// The source of a live swarm: cuts, signs and serves what is appended.
+class LiveFeed {
+ public:
+  explicit LiveFeed(std::shared_ptr<ActiveSwarm> swarm) : swarm_(std::move(swarm)) {}
+
+  Swarm swarm() const { return Swarm(swarm_); }
+  // More of the content, which is copied. Errors: the disk of a recording, no chunk numbers left,
+  // the feed was ended or left.
+  Result<void> append(asio::const_buffer content);
+  // The feed is over. What is left is signed; peers learn of the end, and take what they miss.
+  void end();
+  // After end(): every peer has everything, or ten seconds have passed.
+  void on_delivered(std::function<void()> handler);
+
+ private:
+  friend class Node;
   std::shared_ptr<ActiveSwarm> swarm_;
 };
 
@@ -153,8 +202,23 @@ class Node {
   const EndpointCounters& counters() const;
   void set_limits(std::optional<std::uint64_t> upload, std::optional<std::uint64_t> download);
 
-  // Begins a download of static content. The peers that the URL names are contacted.
+  // Begins a download, or tunes in to a live swarm, whose content its reader gives. The peers that
+  // the URL names are contacted.
   Result<Swarm> join(const SwarmUrl& url, const JoinOptions& options = {});
+
+  // Publishes a live feed. The peers that find it are served from now on.
+  Result<LiveFeed> feed(SigningKey key, const FeedOptions& options);
+  // The recording of a feed that has ended, as the static swarm that it is: no chunk is hashed
+  // again (6.1.2.1). The feed goes on serving those who have not got all of it until it is left.
+  // Completes with a Result<Swarm>.
+  template <typename Token>
+  auto async_seed_recording(const LiveFeed& feed, Token&& token) {
+    return asio::async_initiate<Token, void(Result<Swarm>)>(
+        [this](auto handler, LiveFeed ended) {
+          start_seed_recording(ended, SeedDone(std::move(handler), executor()));
+        },
+        token, feed);
+  }
 
   // Hashes the file in the background, on all cores, then seeds it: the swarm ID is the root hash.
   // Completes with a Result<Swarm>.
@@ -173,6 +237,7 @@ class Node {
   explicit Node(std::shared_ptr<ActiveNode> node);
   asio::io_context::executor_type executor() const;
   void start_seed(std::filesystem::path file, SeedOptions options, SeedDone done);
+  void start_seed_recording(const LiveFeed& feed, SeedDone done);
 
   std::shared_ptr<ActiveNode> node_;
 };

@@ -17,7 +17,7 @@ namespace ppspp {
 // The root hash of static content (errata 4724), or a public key in DNSKEY form for a live feed.
 class SwarmId {
  public:
-  static constexpr std::size_t kMaxSize = 1024;  // an RSA key of 8192 bits needs less
+  static constexpr std::size_t kMaxSize = 1024;  // an RSA key of 4096 bits needs about half
 
   SwarmId() = default;
   explicit SwarmId(std::span<const std::byte> octets);     // at most kMaxSize
@@ -60,13 +60,16 @@ std::uint64_t max_chunk_count(ChunkAddressing addressing, std::uint32_t chunk_si
 
 // Octets of a signature by the public key that a live swarm's ID is (8.9): by the DNSSEC algorithm
 // number in its first octet and, for RSA, the length of the modulus (RFC 3110). 0: the ID is not a
-// key in DNSKEY form, or of an algorithm that is not supported.
+// key in DNSKEY form, of an algorithm that is not supported, or an RSA key that does not have 2048 to
+// 4096 bits.
 std::size_t signature_size(const SwarmId& id);
 
 inline constexpr std::uint32_t kDefaultChunkSize = 1024;
 inline constexpr std::uint32_t kMinChunkSize = 512;  // RFC 7574, section 8.1
 inline constexpr std::uint32_t kMaxChunkSize =
     65'000;  // with its hashes it must fit a UDP datagram
+// Of NCHUNKS_PER_SIG: 64 MiB of default chunks, which nobody wants to wait for.
+inline constexpr std::uint32_t kMaxChunksPerSignature = 65'536;
 
 struct SwarmMetadata {
   SwarmId id;

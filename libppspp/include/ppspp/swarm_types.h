@@ -34,29 +34,91 @@ struct SwarmContent {
     complete,  // everything is there, with all hashes in the store's tree memory
   };
   State state = State::unknown;
-  std::uint64_t length = 0;            // octets; not for unknown
-  std::vector<ChunkRange> verified;    // for partial: chunks on disk that match their hashes
+  std::uint64_t length = 0;          // octets; not for unknown
+  std::vector<ChunkRange> verified;  // for partial: chunks on disk that match their hashes
+};
+
+// Where to enter a live swarm.
+enum class TuneIn : std::uint8_t {
+  live,    // behind the newest chunk by the buffer
+  oldest,  // at the oldest chunk that a peer offers
+};
+
+// How a live swarm is followed.
+struct LiveSettings {
+  TuneIn tune_in = TuneIn::live;
+  // How far behind the feed it is played, and so how long a missing chunk is waited for. Longer
+  // survives worse networks.
+  Microseconds buffer{1'500'000};
+  // Chunks that are kept, also for others (7.9). 0: 32 MiB of them.
+  std::uint64_t discard_window = 0;
+};
+
+// How a live feed is published. What depends on the rate of the input is chosen when a second of
+// it, or 4 MiB, was measured.
+struct LiveSourceSettings {
+  // Chunks that are kept (7.9). 0: 30 s of the feed, from 32 to 256 MiB; kKeepAll: all of them.
+  std::uint64_t discard_window = 0;
+  static constexpr std::uint64_t kKeepAll = ~std::uint64_t{0};
+  // The number of the first chunk: beyond all that were ever signed with this key. It is rounded up
+  // to a whole subtree.
+  ChunkIndex first_chunk = 0;
+  // Chunks that are signed at once, where the metadata do not say: as it was in an earlier run with
+  // the key. 0: by the rate.
+  std::uint64_t chunks_per_signature = 0;
+  // How much content one signature covers, where the metadata do not say how many chunks.
+  Microseconds signature_interval{60'000};
 };
 
 struct JoinSettings {
   PickPolicy policy = PickPolicy::rarest_first;
   bool allow_unprotected = false;  // integrity `none` with peers outside private networks
+  LiveSettings live = {};          // for a live swarm
+};
+
+// Times from the signature of a chunk to its verification, of those signed after we tuned in, by the
+// clocks of the two ends: between hosts they are as good as the clocks agree.
+struct LatencySummary {
+  std::uint64_t chunks = 0;  // how many were measured
+  Microseconds least{0};
+  Microseconds median{0};
+  Microseconds p99{0};
+  Microseconds most{0};
+};
+
+struct LiveStatus {
+  bool source = false;                     // we publish it
+  std::uint64_t chunks_per_signature = 0;  // 0: not known yet; 1: every chunk is signed
+  std::uint64_t discard_window = 0;        // chunks, ours
+  ChunkRange window;                       // the chunks that may be here
+  ChunkIndex position = 0;                 // what comes before was verified, or given up
+  bool tuned_in = false;
+  bool ended = false;                 // the feed is over, and all of it that will ever come is here
+  std::uint64_t munros_verified = 0;  // signed munros, or chunks with Sign All
+  std::uint64_t signatures_checked = 0;   // by computing
+  std::uint64_t signatures_rejected = 0;  // wrong: their senders' fault
+  std::uint64_t signatures_refused = 0;   // not looked at: too old, from the future, over the limit
+  std::uint64_t chunks_late = 0;          // came after they had been given up
+  std::uint64_t chunks_skipped = 0;       // given up
+  std::uint64_t chunks_pushed = 0;        // sent without being asked for (3.7)
+  LatencySummary latency;
 };
 
 struct SwarmStatus {
   std::optional<std::uint64_t> content_length;  // octets; absent until size detection
   std::uint64_t verified_bytes = 0;
-  std::uint64_t downloaded_bytes = 0;  // content received and verified in this run
-  std::uint64_t uploaded_bytes = 0;    // content sent, resent included
-  std::uint64_t chunks_rejected = 0;   // wrong by their hashes
+  std::uint64_t downloaded_bytes = 0;     // content received and verified in this run
+  std::uint64_t uploaded_bytes = 0;       // content sent, resent included
+  std::uint64_t chunks_rejected = 0;      // wrong by their hashes
   std::uint64_t chunks_unverifiable = 0;  // dropped for want of a hash (5.3)
   std::uint64_t chunks_duplicate = 0;
   std::uint64_t chunks_retransmitted = 0;  // sent again after a presumed loss
-  std::uint64_t chunks_rotten = 0;      // on disk no longer what was verified: not sent
-  std::size_t channels = 0;            // established
-  std::size_t peers_seen = 0;          // that ever completed a handshake here
+  std::uint64_t chunks_rotten = 0;         // on disk no longer what was verified: not sent
+  std::size_t channels = 0;                // established
+  std::size_t peers_seen = 0;              // that ever completed a handshake here
   bool complete = false;
   bool store_failed = false;
+  std::optional<LiveStatus> live;  // of a live swarm
 };
 
 struct ChannelStatus {
@@ -75,19 +137,41 @@ struct ChannelStatus {
 };
 
 namespace event {
-struct SizeKnown { std::uint64_t content_length; };       // exact (5.6)
-struct ChunksVerified { ChunkRange chunks; };             // stored; each chunk once
+struct SizeKnown {
+  std::uint64_t content_length;
+};  // exact (5.6)
+struct ChunksVerified {
+  ChunkRange chunks;
+};  // stored; each chunk once
 struct Complete {};
-struct PeerJoined { TransportAddress peer; };
-struct PeerLeft { TransportAddress peer; };
-struct StoreFailed {};                                    // the store says why
-struct PeerUnreachable { TransportAddress peer; };        // a handshake that was given up
+struct PeerJoined {
+  TransportAddress peer;
+};
+struct PeerLeft {
+  TransportAddress peer;
+};
+struct StoreFailed {};  // the store says why
+struct PeerUnreachable {
+  TransportAddress peer;
+};  // a handshake that was given up
+// Live swarms.
+struct TunedIn {
+  ChunkIndex chunk;
+};  // reading begins here
+struct Skipped {
+  ChunkRange chunks;
+  std::uint64_t missing;
+};  // given up: so many of them are not here
+struct FeedEnded {
+  std::uint64_t length;
+};  // octets; nothing comes after them
 }  // namespace event
 
 struct Event {
   SwarmHandle swarm;
   std::variant<event::SizeKnown, event::ChunksVerified, event::Complete, event::PeerJoined,
-               event::PeerLeft, event::StoreFailed, event::PeerUnreachable>
+               event::PeerLeft, event::StoreFailed, event::PeerUnreachable, event::TunedIn,
+               event::Skipped, event::FeedEnded>
       what;
 };
 

@@ -15,6 +15,11 @@ constexpr std::size_t kMaxPeerPages = 2'048;
 constexpr Microseconds kDeadAfter = std::chrono::minutes(3);  // 3.12
 constexpr int kDeadAfterDatagrams = 3;                        // 3.12
 constexpr Microseconds kForgottenAfter = std::chrono::seconds(3);
+constexpr Microseconds kLiveSilence = std::chrono::seconds(5);
+constexpr Microseconds kStallAfter = std::chrono::seconds(1);
+constexpr Microseconds kLiveStallAfter = std::chrono::milliseconds(400);
+constexpr Microseconds kStallRetryMost = std::chrono::seconds(10);
+constexpr Microseconds kLiveStallRetryMost = std::chrono::seconds(1);
 
 }  // namespace
 
@@ -33,6 +38,8 @@ Channel::Channel(ChannelId local, const TransportAddress& peer, const ChannelOpt
       retry_at_(now.monotonic),
       received_(now.monotonic),
       last_ack_at_(now.monotonic),
+      munro_again_at_(now.monotonic),
+      last_interest_at_(now.monotonic),
       ledbat_(options.ledbat, options.base_datagram_size, now.monotonic),
       rtt_(options.ledbat),
       pacer_(0, options.base_datagram_size, now.monotonic),
@@ -73,6 +80,7 @@ void Channel::handle_datagram(std::span<const std::byte> datagram, ChannelContex
   DatagramReader reader(datagram, context.format());
   last_received_at_ = now.monotonic;
   sent_since_received_ = 0;
+  confirm_at_ = kNever;
   const std::uint32_t hashes = hashes_used_ = context.next_hash_number();
   while (const auto message = reader.next()) {
     if (!handle_message(*message, hashes, context, now)) return;
@@ -109,13 +117,15 @@ void Channel::handle_deadline(ChannelContext& context, Now now) {
     ++stalls_;
     take_back_requests(context);
     // One small attempt now and then, until something comes.
-    retry_at_ =
-        now.monotonic + std::min<Microseconds>(stall_timeout() * stalls_, std::chrono::seconds(10));
+    retry_at_ = now.monotonic +
+                std::min<Microseconds>(stall_timeout() * stalls_,
+                                       options_.live ? kLiveStallRetryMost : kStallRetryMost);
   }
 }
 
 Microseconds Channel::stall_timeout() const {
-  return std::max<Microseconds>(rtt_.probe_timeout(short_delay(), 0) * 3, std::chrono::seconds(1));
+  return std::max<Microseconds>(rtt_.probe_timeout(short_delay(), 0) * 3,
+                                options_.live ? kLiveStallAfter : kStallAfter);
 }
 
 void Channel::take_back_requests(ChannelContext& context) {
@@ -130,8 +140,9 @@ TimePoint Channel::deadline(const ChannelContext& context) const {
   if (closed()) return kNever;
   if (const auto* initiating = std::get_if<Initiating>(&state_)) return initiating->resend_at;
   TimePoint first = std::min(ack_deadline(), send_deadline());
-  if (!haves_.empty()) first = std::min(first, have_since_ + short_delay());
-  first = std::min(first, last_sent_at_ + kKeepAliveEvery);
+  first = std::min(first, silent_since());
+  if (!haves_.empty()) first = std::min(first, have_since_ + have_delay());
+  first = std::min({first, last_sent_at_ + kKeepAliveEvery, tell_munro_at_, confirm_at_});
   if (sent_since_received_ >= kDeadAfterDatagrams) {
     first = std::min(first, last_received_at_ + kDeadAfter);
   }
@@ -145,11 +156,19 @@ TimePoint Channel::deadline(const ChannelContext& context) const {
   return first;
 }
 
+// Who brought us a feed and falls silent may have died and come back. Once is enough: on the
+// channel that takes the place of this one nothing has come yet, if it is the feed that stalls.
+TimePoint Channel::silent_since() const {
+  const bool expected = options_.live && bytes_received_ > 0;
+  return expected ? last_received_at_ + kLiveSilence : kNever;
+}
+
 bool Channel::peer_complete(std::uint64_t chunk_count) const {
   return chunk_count != 0 && peer_has_.contains(ChunkRange{0, chunk_count});
 }
 
 bool Channel::looks_forgotten(Now now) const {
+  if (established() && now.monotonic >= silent_since()) return true;
   return established() && stalls_ > 1 &&
          now.monotonic - last_received_at_ >= std::max<Microseconds>(kForgottenAfter, rtt_.rto(1));
 }

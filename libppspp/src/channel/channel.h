@@ -44,6 +44,7 @@ struct ChannelOptions {
   std::size_t max_train_size = 65'507;
   std::size_t max_train_segments = 60;
   LedbatOptions ledbat;
+  bool live = false;
 };
 
 // Each state owns exactly what is meaningful in it, its deadline included.
@@ -114,15 +115,31 @@ class Channel {
   void on_verified(ChunkIndex chunk, std::int64_t one_way_delay_us, std::size_t bytes, Now now);
   void on_duplicate(ChunkIndex chunk, std::int64_t one_way_delay_us);
   void on_wrong_chunk() { faults_.add(PeerFault::wrong_chunk); }
+  void on_bad_signature() { faults_.add(PeerFault::bad_signature); }
+  bool has_too_many_faults() const { return faults_.too_many(); }
   // It came without the hashes that prove it. Its peer sends it again when it hears no ACK; if it
   // does not, we ask again, but not at once.
   void on_unverifiable(ChunkIndex chunk, bool still_wanted, Now now);
-  void announce(ChunkRange range, Now now);  // HAVE is due
-  void cancel(ChunkRange range);             // here from another peer: CANCEL is due
+  void announce(ChunkRange range, Now now);            // HAVE is due
+  void cancel(ChunkRange range);                       // here from another peer: CANCEL is due
   void on_store_ready() { store_retry_at_ = kNever; }  // what it could not read is there now
-  void set_choking(bool choking);            // whether we choke the peer (3.9)
+  void set_choking(bool choking);                      // whether we choke the peer (3.9)
+  // Live.
+  void push(ChunkRange range) { wanted_.add_pushed(range); }  // what was not asked for (3.7 #154)
+  // It has the munro, and all before it, for it sent it to us.
+  void on_peer_knows(Bin munro) { peer_munro_end_ = std::max(peer_munro_end_, munro.chunks().end); }
+  // The rightmost munro is to be told although nothing else is: the feed has ended.
+  void tell_munro(Now now) { tell_munro_at_ = now.monotonic, munros_told_ = 0; }
 
   const BinSet& peer_has() const { return peer_has_; }
+  ChunkIndex peer_end() const { return peer_end_; }  // one past the newest chunk that it announced
+  // Chunks that it waits for, or that have left for it and are not acknowledged.
+  std::uint64_t waiting_chunks() const { return wanted_.chunks(); }
+  std::uint64_t pushed_chunks() const { return wanted_.pushed_chunks(); }  // that have not left yet
+  bool has_nothing_to_send() const { return wanted_.empty() && sent_.empty(); }
+  TimePoint last_interest_at() const {
+    return last_interest_at_;
+  }  // REQUEST, or ACK of what we sent
   bool peer_complete(std::uint64_t chunk_count) const;
   bool choked() const { return choked_by_peer_; }
   const OutstandingRequests& requests() const { return requests_; }
@@ -147,13 +164,18 @@ class Channel {
   void check_invariants() const;
 
  private:
-  struct Plan {  // the hashes that the next chunk needs, and how many of them have been sent ahead
+  // The proof that the next chunk needs: a signed munro, then hashes; and what of it was sent
+  // ahead.
+  struct Plan {
     std::optional<ChunkIndex> chunk;
+    std::optional<Bin> munro;    // to be sent with its signature
+    bool munro_is_near = false;  // it is not sent, because it stands in this datagram already
     BinList peaks;
     BinList uncles;
-    std::size_t sent = 0;
+    std::size_t sent = 0;  // of the hashes
     std::size_t size() const { return peaks.size() + uncles.size(); }
     std::size_t left() const { return size() - sent; }
+    std::size_t octets_left(const WireFormat& format) const;
     Bin next() const { return sent < peaks.size() ? peaks[sent] : uncles[sent - peaks.size()]; }
   };
 
@@ -163,6 +185,7 @@ class Channel {
 
   // channel_handshake.cc
   bool on_handshake(const Handshake& message, ChannelContext& context, Now now);
+  void confirm_again(Now now);
   std::optional<Filled> fill_handshake(std::span<std::byte> buffer, ChannelContext& context,
                                        Now now);
 
@@ -174,6 +197,7 @@ class Channel {
   void on_chunk(ChunkIndex chunk, const Data& message, std::span<const std::byte> payload,
                 std::uint32_t datagram_hashes, ChannelContext& context, Now now);
   void on_integrity(const Integrity& message, ChannelContext& context);
+  void note_peer_has(ChunkRange range);
   void on_ack(const Ack& message, ChannelContext& context, Now now);
   void on_have(ChunkRange range, ChannelContext& context, Now now);
   void on_choke(ChannelContext& context);
@@ -182,7 +206,7 @@ class Channel {
   void take_back_requests(ChannelContext& context);
 
   // channel_serve.cc
-  void on_request(ChunkRange range, ChannelContext& context);
+  void on_request(ChunkRange range, ChannelContext& context, Now now);
   void on_cancel(ChunkRange range);
   void tell_path(const SentChunks::Lost& lost, Now now);
   void handle_lost(const SentChunks::Lost& lost, Now now);
@@ -190,12 +214,21 @@ class Channel {
   TimePoint probe_timeout_at() const;
   TimePoint send_deadline() const;
 
-  // channel_fill.cc
+  // channel_control.cc
   void fill_control(ByteWriter& out, ChannelContext& context, Now now);
   void fill_acks(ByteWriter& out, ChannelContext& context, Now now);
   void fill_haves(ByteWriter& out, ChannelContext& context, Now now);
+  void fill_munro(ByteWriter& out, ChannelContext& context, Now now);
+  bool write_munro(ByteWriter& out, std::size_t limit, const SignedMunro& munro,
+                   const WireFormat& format);
   void fill_requests(ByteWriter& out, ChannelContext& context, Now now);
   std::uint64_t request_budget(ChannelContext& context, Now now) const;
+  bool acks_due(Now now) const;
+  TimePoint ack_deadline() const;
+  Microseconds have_delay() const;
+  Microseconds short_delay() const;  // how long an ACK or HAVE may wait (decision 5)
+
+  // channel_fill.cc
   std::optional<Filled> fill_train(std::span<std::byte> buffer, std::size_t control_size,
                                    std::size_t allowance, ChannelContext& context, Now now);
   std::size_t data_allowance(std::size_t needed, std::size_t one_chunk, std::size_t allowance,
@@ -207,13 +240,13 @@ class Channel {
   // alone.
   void fill_data(ByteWriter& out, std::size_t limit, bool may_exceed, ChannelContext& context);
   void plan_next(ChunkIndex chunk, ChannelContext& context);
+  void plan_munro(ChunkIndex chunk, ChannelContext& context);
+  bool peer_can_prove(ChunkRange range) const;
   void write_hashes(ByteWriter& out, std::size_t limit, ChannelContext& context);
   bool read_payloads(std::size_t datagrams, ChannelContext& context, Now now);
   void commit_train(const Filled& filled, ChannelContext& context, Now now);
-  bool acks_due(Now now) const;
-  TimePoint ack_deadline() const;
   Microseconds stall_timeout() const;
-  Microseconds short_delay() const;  // how long an ACK or HAVE may wait (decision 5)
+  TimePoint silent_since() const;  // so long that it is greeted anew
 
   ChannelId local_;
   TransportAddress peer_;
@@ -222,9 +255,14 @@ class Channel {
   PeerCapabilities capabilities_;
   bool initiated_;
   bool answer_now_ = false;  // 12.1.2: the second datagram is answered at once
+  // Live: the third datagram is sent again then. Until it arrives the peer has no channel, and we
+  // may have nothing else to say.
+  TimePoint confirm_at_ = kNever;
+  int confirmed_ = 0;
 
   // The peer.
   BinSet peer_has_;
+  ChunkIndex peer_end_ = 0;  // live: one past the newest chunk that it announced
   PeerFaults faults_;
   TimePoint last_received_at_;
   TimePoint last_sent_at_;
@@ -261,8 +299,17 @@ class Channel {
   bool say_choke_ = false;
   bool say_unchoke_ = false;
 
+  // Live: what was signed.
+  ChunkIndex peer_munro_end_ = 0;  // it has told us of a munro that ends here
+  Bin munro_told_;                 // the rightmost one that we told it of
+  TimePoint munro_again_at_;       // not before
+  TimePoint tell_munro_at_ = kNever;
+  int munros_told_ = 0;    // with nothing else to say
+  Bin munro_in_datagram_;  // of the datagram that is being filled
+
   // Serving.
   RequestQueue wanted_;
+  TimePoint last_interest_at_;
   SentChunks sent_;
   Plan plan_;
   bool peaks_sent_ = false;

@@ -4,11 +4,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "bins/bin_set.h"
 #include "integrity/content_verifier.h"
+#include "integrity/unified_merkle_tree.h"
 #include "ppspp/chunk_range.h"
 #include "ppspp/random_source.h"
 #include "ppspp/swarm_metadata.h"
@@ -53,13 +55,18 @@ class ChannelContext {
 
   virtual const SwarmMetadata& metadata() const = 0;
   virtual const WireFormat& format() const = 0;
-  virtual std::uint64_t chunk_count() const = 0;  // 0: not known yet
+  virtual std::uint64_t chunk_count() const = 0;  // 0: not known (yet)
+  virtual ChunkRange extent() const = 0;          // the chunks that there may be
   virtual const BinSet& verified() const = 0;
   // The biggest interval around the chunk that may be acknowledged; empty if it is not here.
   virtual ChunkRange acknowledgeable(ChunkIndex chunk) const {
     return verified().run_around(chunk);
   }
   virtual bool complete() const = 0;
+  // Of what is here, what peers are told of.
+  virtual const BinSet& announced() const { return verified(); }
+  // Chunks that we keep of a live feed (7.9).
+  virtual std::uint64_t discard_window() const { return HandshakeOptions::kKeepsAll; }
   virtual ChannelScratch& scratch() = 0;
 
   // Receiving.
@@ -67,6 +74,15 @@ class ChannelContext {
   virtual std::uint32_t note_hash(const ClaimedHash& hash) = 0;  // for the batch; its number
   virtual std::uint32_t next_hash_number() const = 0;
   virtual void receive_chunk(Channel& from, const ReceivedChunk& chunk) = 0;
+
+  // Live: a signature, with the hashes of its datagram that came before it, from `hashes_begin` on.
+  // Looked at when the batch ends, before its chunks.
+  virtual void receive_signature(Channel& from, const SignedIntegrity& message,
+                                 std::uint32_t hashes_begin) {
+    static_cast<void>(from);
+    static_cast<void>(message);
+    static_cast<void>(hashes_begin);
+  }
 
   // Asking. `pick` marks what it returns as asked for; it is empty when this peer has nothing to
   // give. What is not outstanding any more, and has not come, is given back.
@@ -78,7 +94,17 @@ class ChannelContext {
   // Serving.
   virtual bool can_serve() const = 0;
   virtual std::size_t payload_size(ChunkIndex chunk) const = 0;
-  virtual const MerkleTree* tree() const = 0;  // null without integrity protection
+  // The node whose hash whoever asks for the chunk has in any case, and below which it needs
+  // uncles: the chunk's peak. None: chunks are not proved by hashes.
+  virtual Bin proof_top(ChunkIndex chunk) const = 0;
+  virtual std::span<const std::byte> hash(Bin bin) const = 0;
+  // Live: what was signed that covers the chunk, its munro, or with Sign All the chunk itself
+  // (which then has no hash); and the rightmost munro, or the mark of the feed's end (6.1.2.4).
+  virtual std::optional<SignedMunro> signature_for(ChunkIndex chunk) const {
+    static_cast<void>(chunk);
+    return std::nullopt;
+  }
+  virtual std::optional<SignedMunro> rightmost_munro() const { return std::nullopt; }
   // Fills the slots from the store, and checks them against their hashes where the content is
   // suspect; chunks that fail are taken out of verified().
   virtual ReadOutcome read(std::span<const ChunkSlot> slots) = 0;

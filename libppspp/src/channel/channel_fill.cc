@@ -1,5 +1,5 @@
-// What goes into the next datagram: what is due to be said, then chunks with the hashes that prove
-// them, in trains of datagrams of one size (RFC 7574, 5.3, 5.4, 8.6).
+// What goes into the next datagram: what is due to be said (channel_control.cc), then chunks with
+// the hashes that prove them, in trains of datagrams of one size (RFC 7574, 5.3, 5.4, 8.6).
 #include <algorithm>
 
 #include "base/assert.h"
@@ -9,32 +9,20 @@
 namespace ppspp {
 namespace {
 
-constexpr Microseconds kLongestDelay = std::chrono::milliseconds(25);  // decision 5
 constexpr Microseconds kStoreRetry = std::chrono::milliseconds(10);
-constexpr std::uint64_t kFirstRequestBytes = 256 << 10;
-constexpr std::uint64_t kMaxRequestBytes = 64 << 20;
-constexpr std::uint64_t kStalledRequestChunks = 16;
-constexpr Microseconds kRequestAhead = std::chrono::milliseconds(200);
-constexpr Microseconds kLeastRequestAhead = std::chrono::milliseconds(2);
 // A hash above so many chunks is worth sending twice on a path that loses datagrams.
 constexpr std::size_t kHashesWorthRepeating = 3;
 
-bool lists(const PeerCapabilities& peer, MessageType type) {
-  return peer.messages.test(static_cast<std::size_t>(type));
-}
-
 }  // namespace
-
-Microseconds Channel::short_delay() const {
-  return std::min(rtt_.smoothed() / 4, kLongestDelay);
-}
 
 std::optional<Filled> Channel::fill(std::span<std::byte> buffer, std::size_t allowance,
                                     ChannelContext& context, Now now) {
   held_by_allowance_ = false;
   last_fill_at_ = now.monotonic;
+  munro_in_datagram_ = Bin::none();
   if (std::holds_alternative<Initiating>(state_)) return fill_handshake(buffer, context, now);
   if (!established()) return std::nullopt;
+  confirm_again(now);
 
   ByteWriter out(buffer.first(std::min(buffer.size(), options_.base_datagram_size)));
   write_channel(out, std::get<Established>(state_).remote);
@@ -49,139 +37,6 @@ std::optional<Filled> Channel::fill(std::span<std::byte> buffer, std::size_t all
   answer_now_ = false;
   count_sent_datagram(now);
   return filled;
-}
-
-void Channel::fill_control(ByteWriter& out, ChannelContext& context, Now now) {
-  if (say_choke_ && lists(capabilities_, MessageType::choke)) write_choke(out);
-  if (say_unchoke_ && lists(capabilities_, MessageType::unchoke)) write_unchoke(out);
-  say_choke_ = say_unchoke_ = false;
-
-  const WireFormat& format = context.format();
-  while (!cancels_.empty() && out.fits(format.have_size())) {
-    const ChunkRange range = cancels_.front();
-    const ChunkRange named = nameable_front(range, format);
-    if (named.empty() || !lists(capabilities_, MessageType::cancel)) {
-      cancels_.pop_front();
-      continue;
-    }
-    write_cancel(out, named, format);
-    cancels_.remove(named);
-  }
-  fill_requests(out, context, now);
-  // What has to be said anyway takes the rest along: a datagram costs more than a few octets.
-  const bool leaving = out.size() > 4 || answer_now_;
-  if (acks_due(now) || (leaving && !acks_.empty())) fill_acks(out, context, now);
-  if (leaving || announcing_ || now.monotonic >= ack_deadline() ||
-      (!haves_.empty() && now.monotonic >= have_since_ + short_delay())) {
-    fill_haves(out, context, now);
-  }
-}
-
-bool Channel::acks_due(Now now) const {
-  return !acks_.empty() && now.monotonic >= ack_deadline();
-}
-
-// At least every second datagram is acknowledged, but on a fast path not more often than some times
-// in a round trip: an ACK stands for the longest run of chunks anyway.
-TimePoint Channel::ack_deadline() const {
-  if (acks_.empty()) return kNever;
-  const TimePoint latest = ack_since_ == kNever ? last_ack_at_ : ack_since_ + short_delay();
-  if (datagrams_to_ack_ < 2) return latest;
-  return std::min(latest, last_ack_at_ + std::min(rtt_.smoothed() / 8, Microseconds(2'000)));
-}
-
-void Channel::fill_acks(ByteWriter& out, ChannelContext& context, Now now) {
-  const WireFormat& format = context.format();
-  if (!lists(capabilities_, MessageType::ack)) acks_.clear();
-  while (!acks_.empty() && out.fits(format.ack_size())) {
-    const ChunkRange due = acks_.front();
-    // The biggest complete interval that covers what came (4.3.2).
-    const ChunkRange run = context.acknowledgeable(due.begin);
-    const ChunkRange named = nameable_around(due.begin, run, format);
-    if (run.empty() || named.empty()) {
-      acks_.remove({due.begin, due.begin + 1});
-      continue;
-    }
-    write_ack(out, Ack{named, ack_delay_sample_}, format);
-    acks_.remove(named);
-  }
-  if (!acks_.empty()) return;
-  last_ack_at_ = now.monotonic;
-  datagrams_to_ack_ = 0;
-  ack_since_ = kNever;
-}
-
-void Channel::fill_haves(ByteWriter& out, ChannelContext& context, Now now) {
-  const WireFormat& format = context.format();
-  // Who has everything needs to hear nothing (3.2 #60); who does not list HAVE cannot (7.10).
-  if (peer_complete(context.chunk_count()) || !lists(capabilities_, MessageType::have)) {
-    haves_.clear();
-    announcing_ = false;
-  }
-  while (!haves_.empty() && out.fits(format.have_size())) {
-    const ChunkRange due = haves_.front();
-    const ChunkRange run = context.verified().run_around(due.begin);
-    const ChunkRange named = nameable_around(due.begin, run, format);
-    if (!named.empty()) write_have(out, named, format);
-    haves_.remove(named.empty() ? ChunkRange{due.begin, due.begin + 1} : named);
-  }
-  if (haves_.empty()) have_since_ = kNever;
-  while (announcing_ && out.fits(format.have_size())) {
-    const ChunkRange run = context.verified().next_run(have_cursor_);
-    const ChunkRange named = run.empty() ? run : nameable_front(run, format);
-    if (named.empty()) {
-      announcing_ = false;
-      break;
-    }
-    write_have(out, named, format);
-    have_cursor_ = named.end;
-  }
-  if (!haves_.empty()) have_since_ = std::min(have_since_, now.monotonic);
-}
-
-// What may be outstanding: twice what arrives in a round trip and a bit, so that the pipe is full
-// and demand can double each time that the peer keeps up with it. On a fast path, where the bit
-// would be more than our socket can hold while we are busy, it is no more than that.
-std::uint64_t Channel::request_budget(ChannelContext& context, Now now) const {
-  if (stalls_ > 0) return now.monotonic < retry_at_ ? 0 : kStalledRequestChunks;
-  const std::uint64_t rate = receive_rate(now);
-  const auto bytes_in = [rate](Microseconds span) {
-    return rate / 1'000 * static_cast<std::uint64_t>(span.count()) / 1'000;
-  };
-  const std::uint64_t wished = bytes_in(rtt_.smoothed() * 2 + kRequestAhead);
-  const std::uint64_t held = std::max<std::uint64_t>(
-      context.receive_share(), bytes_in(rtt_.smoothed() * 2 + kLeastRequestAhead));
-  const std::uint64_t bytes =
-      std::clamp(std::min(wished, held), kFirstRequestBytes, kMaxRequestBytes);
-  return std::max<std::uint64_t>(1, bytes / context.metadata().chunk_size);
-}
-
-void Channel::fill_requests(ByteWriter& out, ChannelContext& context, Now now) {
-  if (choked_by_peer_ || context.complete() || peer_has_.empty() ||
-      !lists(capabilities_, MessageType::request)) {
-    return;
-  }
-  const WireFormat& format = context.format();
-  const std::uint64_t budget = request_budget(context, now);
-  if (requests_.chunks() > budget - budget / 4) return;
-  const bool first = requests_.empty();
-  while (requests_.chunks() < budget && !requests_.full() && out.fits(format.have_size())) {
-    ChunkRange range = context.pick(*this, budget - requests_.chunks(), now);
-    if (range.empty()) break;
-    while (!range.empty() && out.fits(format.have_size())) {
-      const ChunkRange named = nameable_front(range, format);
-      if (named.empty()) break;
-      write_request(out, named, format);
-      requests_.add(named, now.monotonic);
-      cancels_.remove(named);
-      range.begin = named.end;
-    }
-    if (!range.empty()) {
-      context.give_back(*this, range);
-      break;
-    }
-  }
-  if (first && !requests_.empty()) last_data_at_ = now.monotonic;
 }
 
 // Octets of DATA datagrams that may leave now; 0: not before an ACK, or paced_until_.
@@ -217,8 +72,8 @@ std::optional<Filled> Channel::fill_train(std::span<std::byte> buffer, std::size
   const std::uint32_t chunk_size = context.metadata().chunk_size;
   const ChunkIndex next = wanted_.next()->chunk;
   if (plan_.chunk != next) plan_next(next, context);
-  const std::size_t one_chunk = 4 + plan_.left() * context.format().integrity_size() +
-                                context.format().data_header_size() + chunk_size;
+  const std::size_t one_chunk =
+      4 + plan_.octets_left(context.format()) + context.format().data_header_size() + chunk_size;
   const std::uint64_t all = wanted_.chunks() * std::uint64_t{one_chunk};
   // Wait for room for a whole datagram rather than send crumbs, unless the window is that small.
   const std::size_t whole = std::min<std::uint64_t>(path_.size(), all);
@@ -251,14 +106,20 @@ std::optional<Filled> Channel::lay_out_train(std::span<std::byte> buffer, std::s
       out.reserve(control_size);
     } else {
       write_channel(out, std::get<Established>(state_).remote);
+      munro_in_datagram_ = Bin::none();
     }
+    // Near it was in the datagram before.
+    if (plan_.munro_is_near && munro_in_datagram_.is_none()) plan_ = {};
+    const Bin munro_before = munro_in_datagram_;
     sent_.begin_datagram(now.monotonic);
     const std::size_t slots_before = slots.size();
     fill_data(out, own_limit, first, context);
     const std::size_t chunks = slots.size() - slots_before;
     if (chunks == 0) {
       sent_.abandon_datagram();
-      if (first && plan_.sent > plan_sent_before_) return Filled{out.size(), out.size(), false};
+      const bool munro_sent = munro_in_datagram_ != munro_before;
+      if (first && (plan_.sent > plan_sent_before_ || munro_sent))
+        return Filled{out.size(), out.size(), false};
       break;
     }
     filled.probe = first && chunks > 1 && out.size() > path_.size();
@@ -320,7 +181,7 @@ void Channel::fill_data(ByteWriter& out, std::size_t limit, bool may_exceed,
       // Never announced, or lost to a failing disk since. All such at once: a REQUEST for a whole
       // content must not cost a step for each chunk of it.
       const ChunkRange next_here = context.verified().next_run(chunk);
-      wanted_.remove({chunk, next_here.empty() ? context.chunk_count() : next_here.begin});
+      wanted_.remove({chunk, next_here.empty() ? context.extent().end : next_here.begin});
       continue;
     }
     if (plan_.chunk != chunk) {
@@ -329,13 +190,13 @@ void Channel::fill_data(ByteWriter& out, std::size_t limit, bool may_exceed,
     }
     const std::size_t payload_size = context.payload_size(chunk);
     const std::size_t data_size = format.data_header_size() + payload_size;
-    const std::size_t hashes_size = plan_.left() * format.integrity_size();
+    const std::size_t hashes_size = plan_.octets_left(format);
     if (out.size() + hashes_size + data_size > limit) {
       if (!empty || !may_exceed) return;
       // The hashes go first, in a datagram of their own (5.3 #98), if that makes the chunk fit.
       const bool chunk_fits = 4 + data_size <= limit;
       if (chunk_fits || out.size() + hashes_size + data_size > options_.max_datagram_size) {
-        if (plan_.left() > 0) return write_hashes(out, limit, context);
+        if (hashes_size > 0) return write_hashes(out, limit, context);
         if (out.size() > 4) return;  // what is due to be said goes alone, the chunk after it
       }
     }
@@ -357,27 +218,56 @@ void Channel::fill_data(ByteWriter& out, std::size_t limit, bool may_exceed,
 void Channel::plan_next(ChunkIndex chunk, ChannelContext& context) {
   plan_ = {};
   plan_.chunk = chunk;
-  if (context.tree() == nullptr) return;
-  const std::uint64_t chunk_count = context.chunk_count();
-  if (peer_has_.empty() && !peaks_sent_) plan_.peaks = peaks(chunk_count);  // 5.6.2 #115
-  plan_.uncles = needed_uncles(chunk, chunk_count, [&](ChunkRange range) {
-    return peer_has_.intersects(range) || sent_.will_arrive(range);
-  });
+  plan_munro(chunk, context);
+  const Bin top = context.proof_top(chunk);
+  if (top.is_none()) return;
+  if (peer_has_.empty() && !peaks_sent_) plan_.peaks = peaks(context.chunk_count());  // 5.6.2 #115
+  plan_.uncles =
+      needed_uncles_below(top, chunk, [&](ChunkRange range) { return peer_can_prove(range); });
   // A lost datagram takes with it the chunks that hang on its hashes. Where datagrams get lost, the
   // hashes above many chunks go out with two of them.
-  if (!plan_.uncles.empty() || lossy_until_ <= last_sent_at_) return;
-  const BinList again = needed_uncles(chunk, chunk_count, [&](ChunkRange range) {
+  if (!plan_.uncles.empty() || lossy_until_ <= last_sent_at_ || options_.live) return;
+  const BinList again = needed_uncles_below(top, chunk, [&](ChunkRange range) {
     return peer_has_.intersects(range) || sent_.will_arrive_before_last(range);
   });
   if (again.size() >= kHashesWorthRepeating) plan_.uncles = again;
 }
 
+// The signed munro goes with the chunks under it until the peer has shown one (6.1.2.3 #135), once
+// in a datagram; the signature of a chunk with the chunk (6.1.1 #126).
+void Channel::plan_munro(ChunkIndex chunk, ChannelContext& context) {
+  const auto munro = context.signature_for(chunk);
+  if (!munro || peer_has_.intersects(munro->bin.chunks())) return;
+  plan_.munro_is_near = munro->bin == munro_in_datagram_;
+  if (!plan_.munro_is_near) plan_.munro = munro->bin;
+}
+
+// Whether the peer has, or will have, a chunk of the range, and with it the hashes above. Where
+// datagrams get lost, a live feed cannot wait for hashes that were in one: then only what the peer
+// has shown counts, and what is in the datagram that is being filled.
+bool Channel::peer_can_prove(ChunkRange range) const {
+  if (peer_has_.intersects(range)) return true;
+  const bool lossy = options_.live && lossy_until_ > last_sent_at_;
+  return lossy ? sent_.is_in_last(range) : sent_.will_arrive(range);
+}
+
+std::size_t Channel::Plan::octets_left(const WireFormat& format) const {
+  std::size_t octets = left() * format.integrity_size();
+  if (munro) octets += format.signed_integrity_size();
+  if (munro && munro->height() > 0) octets += format.integrity_size();
+  return octets;
+}
+
 void Channel::write_hashes(ByteWriter& out, std::size_t limit, ChannelContext& context) {
-  const MerkleTree* tree = context.tree();
   const WireFormat& format = context.format();
+  if (plan_.munro) {
+    const auto munro = context.signature_for(*plan_.chunk);
+    if (munro && !write_munro(out, limit, *munro, format)) return;
+    plan_.munro.reset();
+  }
   while (plan_.left() > 0 && out.size() + format.integrity_size() <= limit) {
     const Bin bin = plan_.next();
-    write_integrity(out, Integrity{bin.chunks(), tree->node(bin)}, format);
+    write_integrity(out, Integrity{bin.chunks(), context.hash(bin)}, format);
     ++plan_.sent;
   }
 }

@@ -10,6 +10,7 @@ constexpr Microseconds kFirstResend = std::chrono::milliseconds(500);
 constexpr Microseconds kLastResend = std::chrono::seconds(16);
 constexpr Microseconds kGiveUpAfter = std::chrono::minutes(3);  // 3.1.1(5): the rules of 3.12
 constexpr int kDraftEraAttempt = 3;
+constexpr int kMostConfirmations = 6;
 
 Microseconds resend_delay(int attempts) {
   return std::min<Microseconds>(kFirstResend * (1 << std::min(attempts, 10)), kLastResend);
@@ -40,8 +41,17 @@ bool Channel::on_handshake(const Handshake& message, ChannelContext& context, No
   capabilities_ = *capabilities;
   set_state(Established{message.source});
   answer_now_ = true;
+  if (options_.live) confirm_at_ = now.monotonic + kFirstResend;
   update_rate(now);
   return true;
+}
+
+// With growing pauses, and not for ever: a peer may have nothing to say either.
+void Channel::confirm_again(Now now) {
+  if (now.monotonic < confirm_at_) return;
+  answer_now_ = true;
+  confirm_at_ =
+      ++confirmed_ < kMostConfirmations ? now.monotonic + resend_delay(confirmed_) : kNever;
 }
 
 std::optional<Filled> Channel::fill_handshake(std::span<std::byte> buffer, ChannelContext& context,
@@ -58,7 +68,9 @@ std::optional<Filled> Channel::fill_handshake(std::span<std::byte> buffer, Chann
   initiating.resend_at = now.monotonic + resend_delay(initiating.attempts++);
   ByteWriter out(buffer.first(std::min(buffer.size(), options_.base_datagram_size)));
   write_channel(out, ChannelId{});
-  write_handshake(out, Handshake{local_, handshake_options(context.metadata(), true, draft_era)});
+  write_handshake(
+      out, Handshake{local_, handshake_options(context.metadata(), context.discard_window(), true,
+                                               draft_era)});
   if (!out.ok()) {
     close("the handshake does not fit a datagram", false);
     return std::nullopt;

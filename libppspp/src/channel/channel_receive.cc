@@ -12,11 +12,6 @@ namespace {
 // proofs come in full, each in a datagram of its own. The oldest make way.
 constexpr std::size_t kMaxEarlyHashes = 512;
 
-ChunkRange clipped(ChunkRange range, std::uint64_t chunk_count) {
-  if (chunk_count == 0) return range;
-  return intersection(range, {0, chunk_count});
-}
-
 }  // namespace
 
 // Returns false if the rest of the datagram is not to be read.
@@ -27,24 +22,25 @@ bool Channel::handle_message(const Message& message, std::uint32_t datagram_hash
   }
   // The answer to our first datagram begins with a HANDSHAKE, or it is none (3.1.1(3)).
   if (!established()) return false;
-  std::visit(overloaded{
-                 [&](const Data& m) { on_data(m, datagram_hashes, context, now); },
-                 [&](const Ack& m) { on_ack(m, context, now); },
-                 [&](const Have& m) { on_have(m.chunks, context, now); },
-                 [&](const Integrity& m) { on_integrity(m, context); },
-                 [&](const Request& m) { on_request(m.chunks, context); },
-                 [&](const Cancel& m) { on_cancel(m.chunks); },
-                 [&](const Choke&) { on_choke(context); },
-                 [&](const Unchoke&) { choked_by_peer_ = false; },  // without a CHOKE: 12.6.9
-                 // Peer exchange is optional (3.10 #171, #175), and static content is not signed.
-                 [](const PexReq&) {},
-                 [](const PexResV4&) {},
-                 [](const PexResV6&) {},
-                 [](const PexResCert&) {},
-                 [](const SignedIntegrity&) {},
-                 [](const Handshake&) {},
-             },
-             message);
+  std::visit(
+      overloaded{
+          [&](const Data& m) { on_data(m, datagram_hashes, context, now); },
+          [&](const Ack& m) { on_ack(m, context, now); },
+          [&](const Have& m) { on_have(m.chunks, context, now); },
+          [&](const Integrity& m) { on_integrity(m, context); },
+          [&](const Request& m) { on_request(m.chunks, context, now); },
+          [&](const Cancel& m) { on_cancel(m.chunks); },
+          [&](const Choke&) { on_choke(context); },
+          [&](const Unchoke&) { choked_by_peer_ = false; },  // without a CHOKE: 12.6.9
+          [&](const SignedIntegrity& m) { context.receive_signature(*this, m, datagram_hashes); },
+          // Peer exchange is optional (3.10 #171, #175).
+          [](const PexReq&) {},
+          [](const PexResV4&) {},
+          [](const PexResV6&) {},
+          [](const PexResCert&) {},
+          [](const Handshake&) {},
+      },
+      message);
   return !closed();
 }
 
@@ -69,12 +65,13 @@ void Channel::on_chunk(ChunkIndex chunk, const Data& message, std::span<const st
   if (!context.is_wanted(chunk)) {
     if (context.verified().contains(chunk)) {
       on_duplicate(chunk, delay);
-    } else {
+    } else if (!options_.live) {  // what is live may be too early or too late by itself
       faults_.add(PeerFault::unsolicited);
     }
     return;
   }
-  if (!asked) {
+  // A live feed may be pushed (3.7 #154).
+  if (!asked && !options_.live) {
     // Late, after it was taken back; anything beyond that costs us hashing (12.6.3).
     if (unsolicited_credit_ == 0) {
       faults_.add(PeerFault::unsolicited);
@@ -103,7 +100,8 @@ void Channel::on_integrity(const Integrity& message, ChannelContext& context) {
 // Keeps the hashes of a datagram that brought no chunk, for those that follow.
 void Channel::keep_early_hashes(std::uint32_t begin, ChannelContext& context) {
   const auto& hashes = context.scratch().hashes;
-  if (hashes_used_ > begin || hashes.size() == begin || requests_.empty()) return;
+  if (hashes_used_ > begin || hashes.size() == begin) return;
+  if (requests_.empty() && !options_.live) return;
   if (early_octets_.empty()) early_octets_.resize(kMaxEarlyHashes * kMaxDigestSize);
   for (std::size_t i = begin; i < hashes.size(); ++i) {
     const auto place =
@@ -116,9 +114,9 @@ void Channel::keep_early_hashes(std::uint32_t begin, ChannelContext& context) {
 }
 
 void Channel::on_ack(const Ack& message, ChannelContext& context, Now now) {
-  const ChunkRange range = clipped(message.chunks, context.chunk_count());
+  const ChunkRange range = intersection(message.chunks, context.extent());
   if (range.empty()) return;
-  peer_has_.insert(range);
+  note_peer_has(range);
   if (halving_may_be_spurious_ && wanted_.has_lost(range)) {
     halving_may_be_spurious_ = false;
     ledbat_.on_spurious_loss(now.monotonic);
@@ -126,7 +124,7 @@ void Channel::on_ack(const Ack& message, ChannelContext& context, Now now) {
   wanted_.remove(range);
   const SentChunks::Acked acked = sent_.on_ack(range, now.monotonic);
   if (acked.chunks == 0) return;  // an old ACK, or one for what we never sent (12.6.4)
-  last_progress_at_ = now.monotonic;
+  last_progress_at_ = last_interest_at_ = now.monotonic;
   probes_in_a_row_ = timeouts_in_a_row_ = 0;
   if (acked.rtt) {
     rtt_.on_sample(*acked.rtt, now.monotonic);
@@ -143,13 +141,26 @@ void Channel::on_ack(const Ack& message, ChannelContext& context, Now now) {
 }
 
 void Channel::on_have(ChunkRange announced, ChannelContext& context, Now now) {
-  const ChunkRange range = clipped(announced, context.chunk_count());
+  const ChunkRange range = intersection(announced, context.extent());
   if (range.empty()) return;
-  peer_has_.insert(range);
+  note_peer_has(range);
   wanted_.remove(range);  // the implicit CANCEL of 3.8 #156
   if (capabilities_.draft_era) {
     on_ack(Ack{range, ledbat_.base_delay().value_or(0)}, context, now);
   }
+}
+
+// Of a live feed a peer keeps no more than its window behind the newest chunk (6.2 #148).
+void Channel::note_peer_has(ChunkRange range) {
+  if (options_.live) {
+    peer_end_ = std::max(peer_end_, range.end);
+    const std::uint64_t window = capabilities_.discard_window;
+    if (peer_end_ > window) {
+      peer_has_.erase({0, peer_end_ - window});
+      range.begin = std::max(range.begin, peer_end_ - window);
+    }
+  }
+  if (!range.empty()) peer_has_.insert(range);
 }
 
 void Channel::on_choke(ChannelContext& context) {

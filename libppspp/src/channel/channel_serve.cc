@@ -12,15 +12,15 @@ constexpr Microseconds kLossyFor = std::chrono::seconds(10);
 
 }  // namespace
 
-void Channel::on_request(ChunkRange asked, ChannelContext& context) {
-  const std::uint64_t chunk_count = context.chunk_count();
-  if (chunk_count == 0 || !context.can_serve()) return;
+void Channel::on_request(ChunkRange asked, ChannelContext& context, Now now) {
+  last_interest_at_ = now.monotonic;
+  if (!context.can_serve()) return;
   if (choking_) {
     say_choke_ = true;  // 12.6.8: discarded, and said again
     return;
   }
   if (!capabilities_.messages.test(static_cast<std::size_t>(MessageType::data))) return;
-  const ChunkRange range = intersection(asked, {0, chunk_count});
+  const ChunkRange range = intersection(asked, context.extent());
   if (range.empty()) return;
   if (wanted_.empty()) {
     const std::uint64_t chunks =

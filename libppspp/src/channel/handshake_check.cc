@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "ppspp/signature_algorithm.h"
+
 namespace ppspp {
 namespace {
 
@@ -29,6 +31,24 @@ bool uses_tree(IntegrityMethod method) {
   return method == IntegrityMethod::merkle || method == IntegrityMethod::unified_merkle;
 }
 
+// 7.7: the algorithm is that of the key, which says it as well.
+bool signature_agrees(const HandshakeOptions& options, const SwarmMetadata& metadata) {
+  const std::uint8_t algorithm =
+      options.signature_algorithm.value_or(number(SignatureAlgorithm::ecdsap256sha256));
+  return algorithm == std::to_integer<std::uint8_t>(metadata.id.octets().front());
+}
+
+// 7.9: a number of chunks, or of octets where chunks are addressed by octets.
+std::uint64_t window_on_the_wire(std::uint64_t chunks, const SwarmMetadata& metadata) {
+  if (chunks == HandshakeOptions::kKeepsAll) return chunks;
+  return metadata.addressing == ChunkAddressing::byte64 ? chunks * metadata.chunk_size : chunks;
+}
+
+std::uint64_t window_in_chunks(std::uint64_t window, const SwarmMetadata& metadata) {
+  if (window == HandshakeOptions::kKeepsAll) return window;
+  return metadata.addressing == ChunkAddressing::byte64 ? window / metadata.chunk_size : window;
+}
+
 bool metadata_agrees(const HandshakeOptions& options, const SwarmMetadata& metadata) {
   if (options.integrity != number(metadata.integrity)) return false;
   if (options.addressing != number(metadata.addressing)) return false;
@@ -40,13 +60,15 @@ bool metadata_agrees(const HandshakeOptions& options, const SwarmMetadata& metad
                                        : std::optional{number(HashFunction::sha256)};
     if (function != number(metadata.hash)) return false;
   }
+  if (metadata.live && !signature_agrees(options, metadata)) return false;
   return options.chunk_size ? *options.chunk_size == metadata.chunk_size
                             : draft_era_possible(metadata);
 }
 
 }  // namespace
 
-HandshakeOptions handshake_options(const SwarmMetadata& metadata, bool initiator, bool draft_era) {
+HandshakeOptions handshake_options(const SwarmMetadata& metadata, std::uint64_t discard_window,
+                                   bool initiator, bool draft_era) {
   HandshakeOptions options;
   options.version = kVersion;
   if (initiator) {
@@ -56,6 +78,10 @@ HandshakeOptions handshake_options(const SwarmMetadata& metadata, bool initiator
   options.integrity = number(metadata.integrity);
   if (uses_tree(metadata.integrity)) options.hash = number(metadata.hash);
   options.addressing = number(metadata.addressing);
+  if (metadata.live) {
+    options.signature_algorithm = std::to_integer<std::uint8_t>(metadata.id.octets().front());
+    options.live_discard_window = window_on_the_wire(discard_window, metadata);
+  }
   if (!draft_era) {
     options.supported_messages = all_messages();
     options.chunk_size = metadata.chunk_size;
@@ -81,6 +107,9 @@ std::optional<PeerCapabilities> check_handshake(const HandshakeOptions& options,
   // A peer that speaks to us accepts HANDSHAKE, whatever its bitmap says (ambiguity of 7.10).
   peer.messages.set(static_cast<std::size_t>(MessageType::handshake));
   peer.draft_era = !options.chunk_size.has_value();
+  if (metadata.live && options.live_discard_window) {
+    peer.discard_window = window_in_chunks(*options.live_discard_window, metadata);
+  }
   return peer;
 }
 
@@ -88,7 +117,10 @@ WireFormat wire_format(const SwarmMetadata& metadata) {
   WireFormat format;
   format.addressing = metadata.addressing;
   format.chunk_size = metadata.chunk_size;
-  format.hash_size = digest_size(metadata.hash);
+  // Where each chunk is signed, there are no hashes.
+  const bool has_hashes = metadata.integrity != IntegrityMethod::sign_all;
+  format.hash_size = has_hashes ? digest_size(metadata.hash) : 0;
+  if (metadata.live) format.signature_size = signature_size(metadata.id);
   return format;
 }
 

@@ -11,14 +11,16 @@ namespace ppspp {
 
 // What we need to remember of a peer's options.
 struct PeerCapabilities {
-  MessageSet messages;  // never send it anything else (7.10)
-  std::uint64_t discard_window = ~std::uint64_t{0};
+  MessageSet messages;                                         // never send it anything else (7.10)
+  std::uint64_t discard_window = HandshakeOptions::kKeepsAll;  // live: chunks
   bool draft_era = false;  // left out option 9: libswift and its kin (before 2015)
 };
 
 // The options of our HANDSHAKE. Views point into `metadata`. `initiator`: with the minimum version
 // and the swarm ID (7.3, 7.4). `draft_era`: without options 8 and 9, which such peers choke on.
-HandshakeOptions handshake_options(const SwarmMetadata& metadata, bool initiator, bool draft_era);
+// `discard_window`: chunks that we keep of a live feed.
+HandshakeOptions handshake_options(const SwarmMetadata& metadata, std::uint64_t discard_window,
+                                   bool initiator, bool draft_era);
 HandshakeOptions closing_options();  // the maximum version, and nothing else (3.1.1 #32)
 
 // Every check of 3.1.1 on a peer's options; nothing if one fails. A responder need not name the

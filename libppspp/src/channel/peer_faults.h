@@ -10,10 +10,11 @@
 namespace ppspp {
 
 enum class PeerFault : std::uint8_t {
-  decode_error,  // a message that cannot be read (3 #3, #4)
-  wrong_chunk,   // content or hashes that are not the swarm's (12.6.5)
-  unsolicited,   // chunks that nobody asked for (12.6.3)
-  unproved,      // chunks without the hashes that prove them (5.3 #101, 12.6.5)
+  decode_error,   // a message that cannot be read (3 #3, #4)
+  wrong_chunk,    // content or hashes that are not the swarm's (12.6.5)
+  unsolicited,    // chunks that nobody asked for (12.6.3)
+  bad_signature,  // signed by somebody else than the source of the feed (12.6.5)
+  unproved,       // chunks without the hashes that prove them (5.3 #101, 12.6.5)
 };
 
 class PeerFaults {
@@ -34,12 +35,15 @@ class PeerFaults {
   bool too_many() const {
     const std::uint32_t tolerated = std::max<std::uint32_t>(64, good_ / 4);
     return count(PeerFault::decode_error) > tolerated ||
-           count(PeerFault::wrong_chunk) > tolerated || count(PeerFault::unsolicited) > 4'096 ||
+           count(PeerFault::wrong_chunk) > tolerated ||
+           // Each costs a thousand times what a hash does.
+           count(PeerFault::bad_signature) > std::max<std::uint32_t>(4, good_ / 256) ||
+           count(PeerFault::unsolicited) > 4'096 ||
            count(PeerFault::unproved) > std::max<std::uint32_t>(1'024, good_);
   }
 
  private:
-  std::array<std::uint32_t, 4> counts_ = {};
+  std::array<std::uint32_t, 5> counts_ = {};
   std::uint32_t good_ = 0;
 };
 

@@ -27,6 +27,7 @@ bool RequestQueue::add(ChunkRange range) {
   if (range.empty()) return true;
   std::vector<ChunkRange> parts{range};
   subtract(lost_, parts);
+  subtract(pushed_, parts);
   subtract(asked_, parts);
   std::sort(parts.begin(), parts.end());
   for (const ChunkRange part : parts) {
@@ -55,6 +56,23 @@ bool RequestQueue::add_lost(ChunkRange range) {
   return true;
 }
 
+void RequestQueue::add_pushed(ChunkRange range) {
+  if (range.empty() || pushed_.size() >= kMaxRanges) return;
+  remove(range);
+  if (!pushed_.empty() && pushed_.back().end == range.begin) {
+    pushed_.back().end = range.end;
+  } else {
+    pushed_.push_back(range);
+  }
+  chunks_ += range.size();
+}
+
+std::uint64_t RequestQueue::pushed_chunks() const {
+  std::uint64_t chunks = 0;
+  for (const ChunkRange range : pushed_) chunks += range.size();
+  return chunks;
+}
+
 void RequestQueue::remove_from(Ranges& ranges, ChunkRange range) {
   for (std::size_t i = 0; i < ranges.size();) {
     const ChunkRange r = ranges[i];
@@ -81,19 +99,21 @@ void RequestQueue::remove_from(Ranges& ranges, ChunkRange range) {
 
 void RequestQueue::remove(ChunkRange range) {
   remove_from(lost_, range);
+  remove_from(pushed_, range);
   remove_from(asked_, range);
 }
 
 void RequestQueue::clear() {
   lost_.clear();
+  pushed_.clear();
   asked_.clear();
   chunks_ = 0;
 }
 
 std::optional<RequestQueue::Next> RequestQueue::next() const {
-  if (!lost_.empty()) return Next{lost_.front().begin, true};
-  if (!asked_.empty()) return Next{asked_.front().begin, false};
-  return std::nullopt;
+  const Ranges& ranges = front_ranges();
+  if (ranges.empty()) return std::nullopt;
+  return Next{ranges.front().begin, &ranges == &lost_};
 }
 
 void RequestQueue::take_front(Ranges& ranges) {
@@ -102,7 +122,7 @@ void RequestQueue::take_front(Ranges& ranges) {
 }
 
 void RequestQueue::pop() {
-  take_front(lost_.empty() ? asked_ : lost_);
+  take_front(front_ranges());
 }
 
 void RequestQueue::unpop(std::span<const ChunkRange> ranges) {
@@ -113,8 +133,7 @@ void RequestQueue::unpop(std::span<const ChunkRange> ranges) {
 }
 
 ChunkRange RequestQueue::next_run() const {
-  if (!lost_.empty()) return lost_.front();
-  return asked_.empty() ? ChunkRange{} : asked_.front();
+  return empty() ? ChunkRange{} : front_ranges().front();
 }
 
 bool RequestQueue::has_lost(ChunkRange range) const {

@@ -1,5 +1,5 @@
 // What a peer has asked for and not got yet, in the order in which it asked (RFC 7574, 3.7 #152).
-// Chunks that were lost on the way to it come first.
+// Chunks that were lost on the way to it come first, then those that we push.
 #pragma once
 
 #include <cstddef>
@@ -19,10 +19,12 @@ class RequestQueue {
   bool add(ChunkRange range);
   // Lost chunks, to be sent before all others. False: no room for them, the peer will ask again.
   bool add_lost(ChunkRange range);
+  // Chunks that it did not ask for, before all that it did: what is fresh goes on from there.
+  void add_pushed(ChunkRange range);
   void remove(ChunkRange range);
   void clear();
 
-  bool empty() const { return lost_.empty() && asked_.empty(); }
+  bool empty() const { return lost_.empty() && pushed_.empty() && asked_.empty(); }
   // The next chunk to send, and whether it was sent before.
   struct Next {
     ChunkIndex chunk;
@@ -36,6 +38,7 @@ class RequestQueue {
   // The run that begins with next(): what a read ahead should fetch.
   ChunkRange next_run() const;
   std::uint64_t chunks() const { return chunks_; }
+  std::uint64_t pushed_chunks() const;
   // Whether any chunk of the range waits to be sent again.
   bool has_lost(ChunkRange range) const;
 
@@ -43,8 +46,13 @@ class RequestQueue {
   using Ranges = std::deque<ChunkRange>;
   void remove_from(Ranges& ranges, ChunkRange range);
   void take_front(Ranges& ranges);
+  Ranges& front_ranges() { return !lost_.empty() ? lost_ : !pushed_.empty() ? pushed_ : asked_; }
+  const Ranges& front_ranges() const {
+    return !lost_.empty() ? lost_ : !pushed_.empty() ? pushed_ : asked_;
+  }
 
   Ranges lost_;
+  Ranges pushed_;
   Ranges asked_;
   std::uint64_t chunks_ = 0;
 };

@@ -257,6 +257,11 @@ bool SentChunks::will_arrive_before_last(ChunkRange range) const {
   });
 }
 
+bool SentChunks::is_in_last(ChunkRange range) const {
+  const std::uint64_t last = next_number() - 1;
+  return any_run(range, [last](std::uint64_t number) { return number == last; });
+}
+
 void SentChunks::subtract_from(ChunkRange range, std::vector<ChunkRange>& out) const {
   std::size_t i = lower_bound(range.begin);
   while (!range.empty() && i < index_.size() && index_[i].begin < range.end) {

@@ -73,6 +73,8 @@ class SentChunks {
   bool will_arrive(ChunkRange range) const;
   // As will_arrive(), but without the datagram begun last and the one before it.
   bool will_arrive_before_last(ChunkRange range) const;
+  // Whether any chunk of the range is in the datagram begun last.
+  bool is_in_last(ChunkRange range) const;
   // Parts of `range` that are not in flight, appended to `out`.
   void subtract_from(ChunkRange range, std::vector<ChunkRange>& out) const;
   TimePoint oldest_sent_at() const;  // not if empty

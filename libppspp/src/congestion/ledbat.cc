@@ -121,7 +121,7 @@ void LedbatController::on_loss(std::size_t bytes, TimePoint sent_at, Microsecond
   }
   undo_ = Undo{window_, threshold_, slow_start_, 1};
   halved_at_ = now;
-  halve();
+  decrease_for_loss();
 }
 
 void LedbatController::on_spurious_loss(TimePoint /*now*/) {
@@ -247,8 +247,10 @@ void LedbatController::end_slow_start(TimePoint now) {
 }
 
 // RFC 6817, section 2.4.2: cwnd = min(cwnd, max(cwnd / 2, MIN_CWND * MSS)).
-void LedbatController::halve() {
-  window_ = std::min(window_, std::max(window_ / 2.0, min_window()));
+void LedbatController::decrease_for_loss() {
+  const bool uncongested = queueing_delay_ && *queueing_delay_ < options_.target / 4;
+  const double left = uncongested ? options_.loss_decrease_uncongested : options_.loss_decrease;
+  window_ = std::min(window_, std::max(window_ * left, min_window()));
   threshold_ = window_;
   slow_start_ = false;
 }

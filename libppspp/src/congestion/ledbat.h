@@ -80,7 +80,7 @@ class LedbatController {
   void shrink(double acked, Microseconds queue, Microseconds rtt);
   void limit_to_use(double window_before);
   void end_slow_start(TimePoint now);
-  void halve();
+  void decrease_for_loss();
   void check_slowdown(Microseconds rtt, TimePoint now);
   void begin_slowdown(Microseconds rtt, TimePoint now);
 

@@ -15,6 +15,37 @@ Result<SwarmHandle> Endpoint::join(const SwarmMetadata& metadata, std::unique_pt
   return impl_->join(metadata, std::move(store), content, settings, now);
 }
 
+Result<SwarmHandle> Endpoint::publish(const SwarmMetadata& metadata,
+                                      std::unique_ptr<ChunkStore> store,
+                                      std::unique_ptr<Signer> signer,
+                                      const LiveSourceSettings& settings, Now now) {
+  return impl_->publish(metadata, std::move(store), std::move(signer), settings, now);
+}
+
+Result<void> Endpoint::append(SwarmHandle feed, std::span<const std::byte> content, Now now) {
+  return impl_->append(feed, content, now);
+}
+
+Result<void> Endpoint::end_feed(SwarmHandle feed, Now now) {
+  return impl_->end_feed(feed, now);
+}
+
+bool Endpoint::everybody_has_all(SwarmHandle handle, Now now) const {
+  const LiveSwarm* swarm = impl_->find_live(handle);
+  return swarm != nullptr && swarm->everybody_has_all(now);
+}
+
+ChunkIndex Endpoint::next_readable(SwarmHandle handle, ChunkIndex chunk) const {
+  const LiveSwarm* swarm = impl_->find_live(handle);
+  return swarm == nullptr ? chunk : swarm->next_readable(chunk);
+}
+
+std::optional<std::uint64_t> Endpoint::feed_length(SwarmHandle handle) const {
+  const LiveSwarm* swarm = impl_->find_live(handle);
+  if (swarm == nullptr) return std::nullopt;
+  return swarm->length();
+}
+
 std::unique_ptr<ChunkStore> Endpoint::leave(SwarmHandle swarm, Now now) {
   return impl_->leave(swarm, now);
 }

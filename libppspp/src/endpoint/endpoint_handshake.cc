@@ -95,15 +95,16 @@ void Endpoint::Impl::answer(const HalfOpen& entry, Swarm& swarm, std::size_t ask
   std::vector<std::byte> octets(most);
   ByteWriter out(octets);
   write_channel(out, entry.remote);
-  write_handshake(out, Handshake{entry.local, handshake_options(swarm.metadata(), false,
-                                                                entry.capabilities.draft_era)});
+  write_handshake(
+      out, Handshake{entry.local, handshake_options(swarm.metadata(), swarm.discard_window(), false,
+                                                    entry.capabilities.draft_era)});
   if (!out.ok()) return;
   const WireFormat& format = swarm.format();
   ChunkIndex from = 0;
   const bool listens =
       entry.capabilities.messages.test(static_cast<std::size_t>(MessageType::have));
   for (int count = 0; listens && count < 8 && out.fits(format.have_size()); ++count) {
-    const ChunkRange run = swarm.verified().next_run(from);
+    const ChunkRange run = swarm.announced().next_run(from);
     const ChunkRange named = run.empty() ? run : nameable_front(run, format);
     if (named.empty()) break;
     write_have(out, named, format);
@@ -121,7 +122,7 @@ void Endpoint::Impl::confirm(const HalfOpen& half_open, std::span<const std::byt
   Swarm* swarm = find(entry.swarm);
   if (swarm == nullptr || !admits_inbound()) return;
   auto channel = std::make_unique<Channel>(entry.local, entry.remote, entry.peer,
-                                           entry.capabilities, channel_options_, now);
+                                           entry.capabilities, options_for(*swarm), now);
   Channel& fresh = *channel;
   add_channel(std::move(channel), *swarm, now).initiator = entry.remote;
   for (const ChunkRange have : entry.haves) fresh.learn_have(have, *swarm, now);
@@ -153,7 +154,7 @@ void Endpoint::Impl::settle_twins(ChannelId fresh_id, Now now) {
 
 // The first datagram to a peer.
 void Endpoint::Impl::connect(Swarm& swarm, const TransportAddress& peer, Now now) {
-  auto channel = std::make_unique<Channel>(new_channel_id(), peer, channel_options_, now);
+  auto channel = std::make_unique<Channel>(new_channel_id(), peer, options_for(swarm), now);
   const ChannelId id = channel->local();
   add_channel(std::move(channel), swarm, now);
   touch(id);

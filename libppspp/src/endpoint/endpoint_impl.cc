@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "base/log.h"
+#include "swarm/static_swarm.h"
 
 namespace ppspp {
 namespace {
@@ -14,14 +15,15 @@ constexpr std::size_t kLimitBurst = 64 << 10;  // octets that a rate limit lets 
 // woken and then has nothing to do.
 constexpr Microseconds kSoonest{50};
 
-ChannelOptions channel_options(const EndpointOptions& options) {
+ChannelOptions channel_options(const EndpointOptions& options, bool live) {
   // 65,487 octets are what an unfragmented IPv6 packet of 65,535 can carry.
   constexpr std::size_t kLargestPayload = 65'487;
   return {.base_datagram_size = options.base_datagram_size,
           .max_datagram_size = std::min(options.max_datagram_size, kLargestPayload),
           .max_train_size = options.max_train_size,
           .max_train_segments = options.max_train_segments,
-          .ledbat = options.ledbat};
+          .ledbat = live ? options.live_ledbat : options.ledbat,
+          .live = live};
 }
 
 }  // namespace
@@ -29,7 +31,8 @@ ChannelOptions channel_options(const EndpointOptions& options) {
 Endpoint::Impl::Impl(const EndpointOptions& options, RandomSource& random, Now now)
     : options_(options),
       random_(random),
-      channel_options_(channel_options(options)),
+      channel_options_(channel_options(options, false)),
+      live_channel_options_(channel_options(options, true)),
       half_open_(options.max_half_open, options.max_half_open_per_address) {
   set_limits(options.upload_limit, options.download_limit, now);
 }
@@ -58,15 +61,62 @@ Result<SwarmHandle> Endpoint::Impl::join(const SwarmMetadata& metadata,
     return fail(Errc::exists, "this swarm has been joined already");
   }
   const SwarmHandle handle{next_handle_};
-  auto swarm =
-      Swarm::create(handle, metadata, std::move(store), content, settings, random_, scratch_);
+  if (metadata.live) {
+    return add_swarm(
+        LiveSwarm::follow(handle, metadata, std::move(store), settings, random_, scratch_), now);
+  }
+  return add_swarm(
+      StaticSwarm::create(handle, metadata, std::move(store), content, settings, random_, scratch_),
+      now);
+}
+
+Result<SwarmHandle> Endpoint::Impl::publish(const SwarmMetadata& metadata,
+                                            std::unique_ptr<ChunkStore> store,
+                                            std::unique_ptr<Signer> signer,
+                                            const LiveSourceSettings& settings, Now now) {
+  if (by_id_.contains(metadata.id)) {
+    return fail(Errc::exists, "this swarm has been joined already");
+  }
+  return add_swarm(LiveSwarm::publish(SwarmHandle{next_handle_}, metadata, std::move(store),
+                                      std::move(signer), settings, random_, scratch_),
+                   now);
+}
+
+Result<SwarmHandle> Endpoint::Impl::add_swarm(Result<std::unique_ptr<Swarm>> swarm, Now now) {
   if (!swarm) return Unexpected{swarm.error()};
-  ++next_handle_;
-  (*swarm)->set_receive_buffer(options_.receive_buffer);
-  by_id_.emplace(metadata.id, handle);
-  Swarm& joined = *swarms_.emplace(handle, *std::move(swarm)).first->second;
+  Swarm& joined = **swarm;
+  const SwarmHandle handle = joined.handle();
+  next_handle_ = handle.value + 1;
+  joined.set_receive_buffer(options_.receive_buffer);
+  by_id_.emplace(joined.metadata().id, handle);
+  swarms_.emplace(handle, *std::move(swarm));
   drain(joined, now);
   return handle;
+}
+
+LiveSwarm* Endpoint::Impl::find_live(SwarmHandle handle) const {
+  Swarm* swarm = find(handle);
+  return swarm == nullptr ? nullptr : swarm->as_live();
+}
+
+Result<void> Endpoint::Impl::append(SwarmHandle feed, std::span<const std::byte> content, Now now) {
+  LiveSwarm* swarm = find_live(feed);
+  if (swarm == nullptr) return fail(Errc::left, "there is no such feed");
+  auto appended = swarm->append(content, now);
+  drain(*swarm, now);
+  return appended;
+}
+
+Result<void> Endpoint::Impl::end_feed(SwarmHandle feed, Now now) {
+  LiveSwarm* swarm = find_live(feed);
+  if (swarm == nullptr) return fail(Errc::left, "there is no such feed");
+  auto ended = swarm->end_feed(now);
+  drain(*swarm, now);
+  return ended;
+}
+
+const ChannelOptions& Endpoint::Impl::options_for(const Swarm& swarm) const {
+  return swarm.metadata().live ? live_channel_options_ : channel_options_;
 }
 
 std::unique_ptr<ChunkStore> Endpoint::Impl::leave(SwarmHandle handle, Now now) {

@@ -17,6 +17,7 @@
 #include "endpoint/deadline_queue.h"
 #include "endpoint/half_open.h"
 #include "ppspp/endpoint.h"
+#include "swarm/live_swarm.h"
 #include "swarm/swarm.h"
 
 namespace ppspp {
@@ -27,6 +28,11 @@ class Endpoint::Impl {
 
   Result<SwarmHandle> join(const SwarmMetadata& metadata, std::unique_ptr<ChunkStore> store,
                            const SwarmContent& content, const JoinSettings& settings, Now now);
+  Result<SwarmHandle> publish(const SwarmMetadata& metadata, std::unique_ptr<ChunkStore> store,
+                              std::unique_ptr<Signer> signer, const LiveSourceSettings& settings,
+                              Now now);
+  Result<void> append(SwarmHandle feed, std::span<const std::byte> content, Now now);
+  Result<void> end_feed(SwarmHandle feed, Now now);
   std::unique_ptr<ChunkStore> leave(SwarmHandle handle, Now now);
   void set_limits(std::optional<std::uint64_t> upload, std::optional<std::uint64_t> download,
                   Now now);
@@ -40,6 +46,7 @@ class Endpoint::Impl {
   void handle_too_big(const TransportAddress& to, std::size_t size, Now now);
 
   Swarm* find(SwarmHandle handle) const;
+  LiveSwarm* find_live(SwarmHandle handle) const;
   void touch_all(Swarm& swarm);
   void start_peers(Swarm& swarm, Now now);
   const EndpointCounters& counters() const { return counters_; }
@@ -70,6 +77,8 @@ class Endpoint::Impl {
   void settle_twins(ChannelId fresh, Now now);
   void connect(Swarm& swarm, const TransportAddress& peer, Now now);
 
+  Result<SwarmHandle> add_swarm(Result<std::unique_ptr<Swarm>> swarm, Now now);
+  const ChannelOptions& options_for(const Swarm& swarm) const;
   ChannelId new_channel_id();
   Slot& add_channel(std::unique_ptr<Channel> channel, Swarm& swarm, Now now);
   void touch(ChannelId id);
@@ -84,6 +93,7 @@ class Endpoint::Impl {
   EndpointOptions options_;
   RandomSource& random_;
   ChannelOptions channel_options_;
+  ChannelOptions live_channel_options_;
   ChannelScratch scratch_;
 
   std::map<SwarmHandle, std::unique_ptr<Swarm>> swarms_;  // ordered: what it decides is repeatable

@@ -15,59 +15,6 @@
 #include "integrity/merkle_tree.h"
 
 namespace ppspp {
-namespace {
-
-constexpr std::size_t kPiecesAtOnce = 64;          // of one system call
-constexpr std::uint64_t kPrefetchBlock = 1 << 20;  // octets asked for at once
-constexpr std::uint64_t kMaxPrefetchBlocks = 8;    // of one call
-
-template <typename Piece>
-std::uint64_t total_size(std::span<const Piece> pieces) {
-  std::uint64_t size = 0;
-  for (const Piece& piece : pieces) size += piece.size();
-  return size;
-}
-
-// A batch of pieces as the system wants them.
-class IoVectors {
- public:
-  template <typename Piece>
-  explicit IoVectors(std::span<const Piece> pieces) {
-    PPSPP_ASSERT(pieces.size() <= kPiecesAtOnce);
-    for (const Piece& piece : pieces) {
-      vectors_[end_++] = {const_cast<std::byte*>(piece.data()), piece.size()};
-      size_ += piece.size();
-    }
-  }
-
-  const iovec* data() const { return vectors_.data() + begin_; }
-  int count() const { return static_cast<int>(end_ - begin_); }
-  std::size_t size() const { return size_; }
-
-  void drop_front(std::size_t size) {
-    size_ -= size;
-    while (begin_ < end_ && size >= vectors_[begin_].iov_len) size -= vectors_[begin_++].iov_len;
-    if (begin_ == end_) return;
-    vectors_[begin_].iov_base = static_cast<std::byte*>(vectors_[begin_].iov_base) + size;
-    vectors_[begin_].iov_len -= size;
-  }
-
- private:
-  std::array<iovec, kPiecesAtOnce> vectors_;
-  std::size_t begin_ = 0;
-  std::size_t end_ = 0;
-  std::size_t size_ = 0;
-};
-
-bool fits(std::uint64_t offset, std::uint64_t size, std::uint64_t length) {
-  return offset <= length && size <= length - offset;
-}
-
-bool is_unsupported(int error_number) {
-  return error_number == EOPNOTSUPP || error_number == ENOSYS || error_number == EINVAL;
-}
-
-}  // namespace
 
 FileChunkStore::FileChunkStore(Mode mode, std::filesystem::path path, FileHandle file,
                                StoreReady ready)
@@ -99,39 +46,19 @@ StoreStatus FileChunkStore::read(std::uint64_t offset,
     return fail_with({Errc::invalid_argument, "read beyond the end of " + path_.string()});
   }
   const bool no_wait = no_wait_works_ && ready_ != nullptr;
-  ReadOutcome outcome = read_pieces(offset, pieces, no_wait ? RWF_NOWAIT : 0);
+  ReadOutcome outcome = read_pieces(file_.fd(), offset, pieces, no_wait ? RWF_NOWAIT : 0);
   if (outcome == ReadOutcome::unsupported && no_wait) {
     no_wait_works_ = false;
-    outcome = read_pieces(offset, pieces, 0);
+    outcome = read_pieces(file_.fd(), offset, pieces, 0);
   } else if (no_wait &&
              (outcome == ReadOutcome::would_block || outcome == ReadOutcome::short_read)) {
     // Without waiting, a short read may just as well mean that only its front is in the cache.
     if (wait_for_pages(offset, size)) return StoreStatus::not_yet;
-    outcome = read_pieces(offset, pieces, 0);
+    outcome = read_pieces(file_.fd(), offset, pieces, 0);
   }
   if (outcome != ReadOutcome::done) return fail_read(outcome);
   look_at_file();
   return StoreStatus::done;
-}
-
-FileChunkStore::ReadOutcome FileChunkStore::read_pieces(
-    std::uint64_t offset, std::span<const std::span<std::byte>> pieces, int flags) {
-  while (!pieces.empty()) {
-    const auto batch = pieces.first(std::min(kPiecesAtOnce, pieces.size()));
-    pieces = pieces.subspan(batch.size());
-    IoVectors vectors(batch);
-    while (vectors.size() > 0) {
-      const ssize_t got =
-          preadv2(file_.fd(), vectors.data(), vectors.count(), static_cast<off_t>(offset), flags);
-      if (got < 0 && errno == EINTR) continue;
-      if (got < 0 && errno == EAGAIN) return ReadOutcome::would_block;
-      if (got < 0) return is_unsupported(errno) ? ReadOutcome::unsupported : ReadOutcome::error;
-      if (got == 0) return ReadOutcome::short_read;
-      vectors.drop_front(static_cast<std::size_t>(got));
-      offset += static_cast<std::uint64_t>(got);
-    }
-  }
-  return ReadOutcome::done;
 }
 
 // False if there is no point in waiting: read it, even if that blocks.
@@ -168,28 +95,10 @@ StoreStatus FileChunkStore::write(std::uint64_t offset,
   }
   if (!begin_changing()) return StoreStatus::failed;
   look_at_file();
-  if (!write_pieces(offset, pieces)) return fail_write(errno);
+  if (!write_pieces(file_.fd(), offset, pieces)) return fail_write(errno);
   expect_file_as_it_is();
   note_written(offset, size);
   return StoreStatus::done;
-}
-
-bool FileChunkStore::write_pieces(std::uint64_t offset,
-                                  std::span<const std::span<const std::byte>> pieces) {
-  while (!pieces.empty()) {
-    const auto batch = pieces.first(std::min(kPiecesAtOnce, pieces.size()));
-    pieces = pieces.subspan(batch.size());
-    IoVectors vectors(batch);
-    while (vectors.size() > 0) {
-      const ssize_t put =
-          pwritev(file_.fd(), vectors.data(), vectors.count(), static_cast<off_t>(offset));
-      if (put < 0 && errno == EINTR) continue;
-      if (put < 0) return false;
-      vectors.drop_front(static_cast<std::size_t>(put));
-      offset += static_cast<std::uint64_t>(put);
-    }
-  }
-  return true;
 }
 
 StoreStatus FileChunkStore::fail_write(int error_number) {
@@ -250,19 +159,8 @@ void FileChunkStore::expect_file_as_it_is() {
   if (fstat(file_.fd(), &status) == 0) expected_ = FileIdentity::of(status);
 }
 
-// For what is in the cache already this costs a little, so each block is asked for once in a while.
 void FileChunkStore::prefetch(std::uint64_t offset, std::uint64_t size) {
-  if (size == 0 || !fits(offset, size, length_)) return;
-  const std::uint64_t first = offset / kPrefetchBlock;
-  const std::uint64_t last =
-      std::min((offset + size - 1) / kPrefetchBlock, first + kMaxPrefetchBlocks - 1);
-  for (std::uint64_t block = first; block <= last; ++block) {
-    std::uint64_t& latest = prefetched_[block % prefetched_.size()];
-    if (latest == block + 1) continue;
-    latest = block + 1;
-    posix_fadvise(file_.fd(), static_cast<off_t>(block * kPrefetchBlock),
-                  static_cast<off_t>(kPrefetchBlock), POSIX_FADV_WILLNEED);
-  }
+  read_ahead_.ask(file_.fd(), offset, size, length_);
 }
 
 StoreStatus FileChunkStore::set_content_length(std::uint64_t length) {

@@ -8,7 +8,6 @@
 // Used from one thread, the one that drives the Endpoint, but for what says otherwise.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -22,6 +21,7 @@
 #include "files/file_handle.h"
 #include "files/hash_file.h"
 #include "files/page_loader.h"
+#include "files/piece_io.h"
 #include "files/state_file.h"
 #include "files/tree_file.h"
 #include "ppspp/chunk_range.h"
@@ -107,15 +107,11 @@ class FileChunkStore final : public ChunkStore {
     downloading,  // only we may write to it
     temporary,
   };
-  enum class ReadOutcome { done, would_block, unsupported, short_read, error };
 
   FileChunkStore(Mode mode, std::filesystem::path path, FileHandle file, StoreReady ready);
 
-  ReadOutcome read_pieces(std::uint64_t offset, std::span<const std::span<std::byte>> pieces,
-                          int flags);
   bool wait_for_pages(std::uint64_t offset, std::uint64_t size);
   StoreStatus fail_read(ReadOutcome outcome);
-  bool write_pieces(std::uint64_t offset, std::span<const std::span<const std::byte>> pieces);
   StoreStatus fail_write(int error_number);
   StoreStatus fail_with(Error error);
   bool begin_changing();
@@ -138,7 +134,7 @@ class FileChunkStore final : public ChunkStore {
   bool written_ = false;       // something is verified: length and tree are settled
   bool no_wait_works_ = true;  // RWF_NOWAIT
   std::uint64_t length_ = 0;
-  std::array<std::uint64_t, 16> prefetched_ = {};  // blocks plus one, by block modulo 16
+  ReadAhead read_ahead_;
   std::optional<Error> error_;
   SwarmMetadata metadata_;              // of a download
   BinSet have_;                         // of a download

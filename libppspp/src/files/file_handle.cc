@@ -121,6 +121,12 @@ bool write_fully(int fd, std::span<const std::byte> data, std::uint64_t offset) 
   return true;
 }
 
+void sync_directory_of(const std::filesystem::path& path) {
+  const auto directory = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
+  const FileHandle handle(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (handle.is_open()) fsync(handle.fd());
+}
+
 Error system_error(int error_number, std::string_view what, const std::filesystem::path& path) {
   return {code_of(error_number), fmt::format("{} {}: {}", what, path.string(),
                                              std::generic_category().message(error_number))};

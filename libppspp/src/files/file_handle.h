@@ -61,6 +61,9 @@ std::ptrdiff_t read_fully(int fd, std::span<std::byte> buffer, std::uint64_t off
 // Writes all, or returns false with errno.
 bool write_fully(int fd, std::span<const std::byte> data, std::uint64_t offset);
 
+// The name of a file is safe only when its directory is on the disk, too.
+void sync_directory_of(const std::filesystem::path& path);
+
 // "cannot read movie.mkv: Input/output error", with the code that belongs to `error_number`.
 Error system_error(int error_number, std::string_view what, const std::filesystem::path& path);
 

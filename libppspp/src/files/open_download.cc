@@ -25,13 +25,6 @@ bool contradicts_length(const ResumeRecord& record, const SwarmMetadata& metadat
          record.content_length != *metadata.content_length;
 }
 
-// The name of a directory entry is safe only when the directory is on the disk, too.
-void sync_directory_of(const std::filesystem::path& path) {
-  const auto directory = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
-  const FileHandle handle(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (handle.is_open()) fsync(handle.fd());
-}
-
 }  // namespace
 
 class DownloadOpener {

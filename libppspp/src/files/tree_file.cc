@@ -5,13 +5,21 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <string>
 #include <utility>
 
+#include "base/assert.h"
+
 namespace ppspp {
 namespace {
+
+// A tree that grows is at first doubled, and never has more than this to spare: its blocks are
+// taken from the disk.
+constexpr std::size_t kLeastGrowth = 1 << 20;
+constexpr std::size_t kMostGrowth = 64 << 20;
 
 constexpr std::uint64_t kMaxSize = std::uint64_t{1} << 62;  // a file's offsets have 63 bits
 
@@ -25,6 +33,11 @@ int allocate_blocks(int fd, std::uint64_t offset, std::uint64_t size) {
   }
   if (errno != EOPNOTSUPP) return errno;
   return posix_fallocate(fd, static_cast<off_t>(offset), static_cast<off_t>(size));
+}
+
+Error with_advice(Error error) {
+  error.context += "; set TMPDIR to a directory with more room";
+  return error;
 }
 
 std::string mebibytes(std::uint64_t size) {
@@ -50,6 +63,11 @@ Result<MappedRegion> MappedRegion::allocate(const FileHandle& file, std::uint64_
     return Unexpected{system_error(
         error, fmt::format("cannot get {} for the hash tree in", mebibytes(size)), path)};
   }
+  return map(file, offset, size, path);
+}
+
+Result<MappedRegion> MappedRegion::map(const FileHandle& file, std::uint64_t offset,
+                                       std::size_t size, const std::filesystem::path& path) {
   void* const memory = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, file.fd(),
                             static_cast<off_t>(offset));
   if (memory == MAP_FAILED) return Unexpected{system_error(errno, "cannot map", path)};
@@ -80,11 +98,38 @@ Result<TreeFile> TreeFile::create(std::size_t size, const std::filesystem::path&
   const auto file = open_unnamed(directory);
   if (!file) return Unexpected{file.error()};
   auto region = MappedRegion::allocate(*file, 0, size, directory);
-  if (!region) {
-    Error error = region.error();
-    error.context += "; set TMPDIR to a directory with more room";
-    return Unexpected{std::move(error)};
+  if (!region) return Unexpected{with_advice(region.error())};
+  TreeFile tree;
+  tree.region_ = std::move(*region);
+  return tree;
+}
+
+Result<std::span<std::byte>> GrowingTreeFile::grow(std::size_t size) {
+  const std::size_t now = memory().size();
+  if (size <= now) return memory();
+  if (!file_.is_open()) {
+    if (directory_.empty()) directory_ = temporary_directory();
+    auto file = open_unnamed(directory_);
+    if (!file) return Unexpected{file.error()};
+    file_ = std::move(*file);
   }
+  const std::size_t roomy = now + std::clamp(now, kLeastGrowth, kMostGrowth);
+  if (size < roomy && extend_to(roomy)) return memory();
+  if (const auto extended = extend_to(size); !extended) return Unexpected{extended.error()};
+  return memory();
+}
+
+Result<void> GrowingTreeFile::extend_to(std::size_t size) {
+  auto region = MappedRegion::allocate(file_, 0, size, directory_);
+  if (!region) return Unexpected{with_advice(region.error())};
+  region_ = std::move(*region);
+  return {};
+}
+
+Result<TreeFile> GrowingTreeFile::share(std::size_t size) const {
+  PPSPP_ASSERT(size > 0 && size <= memory().size());
+  auto region = MappedRegion::map(file_, 0, size, directory_);
+  if (!region) return Unexpected{region.error()};
   TreeFile tree;
   tree.region_ = std::move(*region);
   return tree;

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <span>
+#include <utility>
 
 #include "files/file_handle.h"
 #include "ppspp/result.h"
@@ -25,6 +26,10 @@ class MappedRegion {
   // page size; `size` is not 0. `path` is for messages.
   static Result<MappedRegion> allocate(const FileHandle& file, std::uint64_t offset,
                                        std::size_t size, const std::filesystem::path& path);
+
+  // Maps blocks that were allocated before.
+  static Result<MappedRegion> map(const FileHandle& file, std::uint64_t offset, std::size_t size,
+                                  const std::filesystem::path& path);
 
   std::span<std::byte> memory() const { return memory_; }
   void unmap();
@@ -46,6 +51,29 @@ class TreeFile {
   void release_pages() const { region_.release_pages(); }
 
  private:
+  friend class GrowingTreeFile;
+  MappedRegion region_;
+};
+
+// The same for a tree whose size is not known before its content is: of a feed that is recorded.
+class GrowingTreeFile {
+ public:
+  GrowingTreeFile() = default;  // no memory; made in temporary_directory()
+  explicit GrowingTreeFile(std::filesystem::path directory) : directory_(std::move(directory)) {}
+
+  std::span<std::byte> memory() const { return region_.memory(); }
+  // At least `size` octets, mostly more: what was there is kept, and zeros behind it, though the
+  // memory may move. After an error everything is as it was.
+  Result<std::span<std::byte>> grow(std::size_t size);
+  // The first `size` octets once more: both see what is written to either. `size` is not 0, nor
+  // more than memory() has.
+  Result<TreeFile> share(std::size_t size) const;
+
+ private:
+  Result<void> extend_to(std::size_t size);
+
+  std::filesystem::path directory_;
+  FileHandle file_;
   MappedRegion region_;
 };
 

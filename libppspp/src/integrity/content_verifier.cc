@@ -32,9 +32,14 @@ std::span<const ClaimedHash> leading_peaks(std::span<const ClaimedHash> hashes) 
   return hashes.first(count);
 }
 
-bool is_zero(std::span<const std::byte> hash) {
-  return std::ranges::all_of(hash, [](std::byte octet) { return octet == std::byte{0}; });
-}
+// A Merkle tree as climb() asks it: below a peak there is no empty leaf, hence no empty hash
+// (5.6.1).
+struct FullTree {
+  const MerkleTree& tree;
+  bool is_known(Bin bin) const { return tree.is_known(bin); }
+  std::span<const std::byte> node(Bin bin) const { return tree.node(bin); }
+  static bool may_be_empty(Bin) { return false; }
+};
 
 }  // namespace
 
@@ -103,9 +108,13 @@ Verdict ContentVerifier::verify(ChunkIndex chunk, std::span<const std::byte> pay
   if (!tree_) return Verdict::missing_hash;
   if (chunk >= tree_->chunk_count()) return Verdict::wrong;
   if (!has_right_size(chunk, payload.size())) return Verdict::wrong;
-  Path path;  // not cleared: only what was written is read
+  HashPath path;
   hasher_.hash(payload, path.computed[0].data());
-  return climb(Bin::leaf(chunk), hashes, path);
+  const Bin leaf = Bin::leaf(chunk);
+  const Bin peak = peak_of(chunk, tree_->chunk_count());
+  const Verdict verdict = climb(FullTree{*tree_}, leaf, peak, hashes, finder_, hasher_, path);
+  if (verdict == Verdict::verified) keep(*tree_, leaf, hasher_.size(), path);
+  return verdict;
 }
 
 bool ContentVerifier::matches(ChunkIndex chunk, std::span<const std::byte> payload) {
@@ -123,62 +132,6 @@ bool ContentVerifier::has_right_size(ChunkIndex chunk, std::size_t size) const {
   if (content_length_) return size == *content_length_ - chunk * chunk_size_;
   if (count == 1 && size == 2 * hasher_.size()) return false;
   return size > 0 && size <= chunk_size_;
-}
-
-Verdict ContentVerifier::climb(Bin leaf, std::span<const ClaimedHash> hashes, Path& path) {
-  const Bin peak = peak_of(leaf.first_chunk(), tree_->chunk_count());
-  std::size_t level = 0;
-  for (Bin node = leaf;; node = node.parent(), ++level) {
-    const std::byte* computed = path.computed[level].data();
-    if (tree_->is_known(node)) {
-      if (std::memcmp(computed, tree_->node(node).data(), hasher_.size()) != 0) {
-        return Verdict::wrong;
-      }
-      keep(leaf, node, path);
-      return Verdict::verified;
-    }
-    if (node == peak) return Verdict::missing_hash;
-    const Bin sibling = node.sibling();
-    if (tree_->is_known(sibling)) {
-      path.siblings[level] = tree_->node(sibling).data();
-    } else {
-      const ClaimedHash* claim = find(sibling, hashes);
-      if (claim == nullptr) return Verdict::missing_hash;
-      // Below a peak there is no empty leaf, hence no empty hash (5.6.1).
-      if (is_zero(claim->hash)) return Verdict::wrong;
-      path.siblings[level] = claim->hash.data();
-    }
-    const bool is_left = node.is_left();
-    hasher_.hash_pair(is_left ? computed : path.siblings[level],
-                      is_left ? path.siblings[level] : computed, path.computed[level + 1].data());
-  }
-}
-
-void ContentVerifier::keep(Bin leaf, Bin known, const Path& path) {
-  std::size_t level = 0;
-  for (Bin node = leaf; node != known; node = node.parent(), ++level) {
-    tree_->set(node, std::span(path.computed[level]).first(hasher_.size()));
-    if (tree_->is_known(node.sibling())) continue;
-    tree_->set(node.sibling(), {path.siblings[level], hasher_.size()});
-  }
-}
-
-// Hashes that are asked for one after the other stand near each other in a datagram, whose chunks
-// may share them: looking from the last place outwards takes a few steps, however long the list.
-const ClaimedHash* ContentVerifier::find(Bin bin, std::span<const ClaimedHash> hashes) {
-  const auto is_it = [&](std::size_t i) {
-    return hashes[i].bin == bin && hashes[i].hash.size() == hasher_.size();
-  };
-  const std::size_t from = std::min(hint_, hashes.size());
-  for (std::size_t distance = 0; distance <= hashes.size(); ++distance) {
-    if (distance <= from && from - distance < hashes.size() && is_it(from - distance)) {
-      return &hashes[hint_ = from - distance];
-    }
-    if (from + distance < hashes.size() && is_it(from + distance)) {
-      return &hashes[hint_ = from + distance];
-    }
-  }
-  return nullptr;
 }
 
 }  // namespace ppspp

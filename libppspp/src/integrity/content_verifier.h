@@ -6,7 +6,6 @@
 // and of the peaks to the root hash, has been computed.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -14,24 +13,13 @@
 
 #include "bins/bin.h"
 #include "crypto/hasher.h"
+#include "integrity/hash_path.h"
 #include "integrity/merkle_tree.h"
 #include "integrity/needed_uncles.h"
 #include "ppspp/chunk_range.h"
 #include "ppspp/swarm_metadata.h"
 
 namespace ppspp {
-
-// A hash as it came with a datagram, not verified.
-struct ClaimedHash {
-  Bin bin;
-  std::span<const std::byte> hash;
-};
-
-enum class Verdict : std::uint8_t {
-  verified,      // genuine; its hashes are kept
-  missing_hash,  // cannot be checked with what is known: to be dropped, no fault (5.3, #99)
-  wrong,         // chunk or hashes are not the content's: the sender's fault (12.6.5)
-};
 
 class ContentVerifier {
  public:
@@ -76,16 +64,7 @@ class ContentVerifier {
   bool matches(ChunkIndex chunk, std::span<const std::byte> payload);
 
  private:
-  // From a leaf to just below a known node: the nodes' hashes as computed, and their siblings'.
-  struct Path {
-    std::array<std::array<std::byte, kMaxDigestSize>, 64> computed;
-    std::array<const std::byte*, 64> siblings;
-  };
-
   bool has_right_size(ChunkIndex chunk, std::size_t size) const;
-  Verdict climb(Bin leaf, std::span<const ClaimedHash> hashes, Path& path);
-  void keep(Bin leaf, Bin known, const Path& path);
-  const ClaimedHash* find(Bin bin, std::span<const ClaimedHash> hashes);
   void set_peaks(std::span<const ClaimedHash> peaks);
 
   IntegrityMethod method_;
@@ -95,7 +74,7 @@ class ContentVerifier {
   Digest root_;
   Hasher hasher_;
   std::optional<MerkleTree> tree_;
-  std::size_t hint_ = 0;  // where find() succeeded last
+  ClaimFinder finder_;
 };
 
 }  // namespace ppspp

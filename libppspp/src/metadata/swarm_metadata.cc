@@ -6,7 +6,7 @@
 #include <bit>
 #include <iterator>
 
-#include "base/bytes.h"
+#include "base/dnskey.h"
 #include "ppspp/chunk_range.h"
 
 namespace ppspp {
@@ -14,27 +14,8 @@ namespace {
 
 constexpr std::uint32_t kVariableChunkSize = 0xffff'ffff;  // RFC 7574, section 7.11
 
-// DNSSEC algorithm numbers (7.7).
-constexpr std::uint8_t kRsaSha1 = 5;
-constexpr std::uint8_t kRsaSha256 = 8;
-constexpr std::uint8_t kEcdsaP256Sha256 = 13;
-constexpr std::uint8_t kEcdsaP384Sha384 = 14;
-constexpr std::uint8_t kEd25519 = 15;
-
-constexpr std::size_t kMinModulusSize = 64;  // RFC 5702, section 2: 512 bits
-
 Unexpected invalid(std::string context) {
   return fail(Errc::invalid_argument, std::move(context));
-}
-
-// The length of the modulus of a key in RFC 3110's form: exponent length, exponent, modulus.
-std::size_t modulus_size(std::span<const std::byte> key) {
-  ByteReader in(key);
-  std::size_t exponent_size = in.read<std::uint8_t>();
-  if (exponent_size == 0) exponent_size = in.read<std::uint16_t>();
-  in.take(exponent_size);
-  if (!in.ok() || exponent_size == 0 || in.remaining() < kMinModulusSize) return 0;
-  return in.rest().front() == std::byte{0} ? 0 : in.remaining();  // 3110: no leading zeros
 }
 
 Result<void> check_chunk_size(std::uint32_t size) {
@@ -51,6 +32,18 @@ Result<void> check_chunk_size(std::uint32_t size) {
   return {};
 }
 
+// 6.1.2.1
+Result<void> check_chunks_per_signature(const SwarmMetadata& swarm) {
+  if (!swarm.chunks_per_signature) return {};
+  const std::uint32_t count = *swarm.chunks_per_signature;
+  if (count < 2 || count > kMaxChunksPerSignature || !std::has_single_bit(count)) {
+    return invalid(
+        fmt::format("{} chunks per signature are impossible: give a power of two from 2 to {}",
+                    count, kMaxChunksPerSignature));
+  }
+  return {};
+}
+
 Result<void> check_live(const SwarmMetadata& swarm) {
   if (swarm.integrity != IntegrityMethod::sign_all &&
       swarm.integrity != IntegrityMethod::unified_merkle) {
@@ -62,20 +55,14 @@ Result<void> check_live(const SwarmMetadata& swarm) {
   if (swarm.content_length) {
     return invalid("a live swarm has no content length: leave it out");
   }
-  if (signature_size(swarm.id) == 0) {
+  if (const auto key = parse_dnskey(swarm.id.octets()); !key) {
     return invalid(
-        "the swarm ID is not a public key in DNSKEY form (rsasha1, rsasha256, "
-        "ecdsap256sha256, ecdsap384sha384 or ed25519), as a live swarm's must be: "
-        "check the ID");
+        fmt::format("the swarm ID is not a public key that a live swarm can have (DNSKEY form; "
+                    "rsasha1, rsasha256, ecdsap256sha256, ecdsap384sha384 or ed25519), as its "
+                    "octets {}: check the ID",
+                    key.error().context));
   }
-  if (swarm.chunks_per_signature &&
-      (*swarm.chunks_per_signature < 2 || !std::has_single_bit(*swarm.chunks_per_signature))) {
-    return invalid(
-        fmt::format("{} chunks per signature are impossible: give a power of two, at "
-                    "least 2",
-                    *swarm.chunks_per_signature));  // 6.1.2.1
-  }
-  return {};
+  return check_chunks_per_signature(swarm);
 }
 
 // The ID of static content is its root hash, with or without protection (errata 4724).
@@ -190,21 +177,8 @@ std::uint64_t max_chunk_count(ChunkAddressing addressing, std::uint32_t chunk_si
 }
 
 std::size_t signature_size(const SwarmId& id) {
-  if (id.empty()) return 0;
-  const auto key = id.octets().subspan(1);
-  switch (std::to_integer<std::uint8_t>(id.octets().front())) {
-    case kRsaSha1:
-    case kRsaSha256:
-      return modulus_size(key);
-    case kEcdsaP256Sha256:
-      return key.size() == 64 ? 64 : 0;
-    case kEcdsaP384Sha384:
-      return key.size() == 96 ? 96 : 0;
-    case kEd25519:
-      return key.size() == 32 ? 64 : 0;
-    default:
-      return 0;
-  }
+  const auto key = parse_dnskey(id.octets());
+  return key ? key->signature_size() : 0;
 }
 
 Result<void> SwarmMetadata::validate() const {

@@ -44,14 +44,11 @@ ActiveNode::~ActiveNode() {
 
 Result<Swarm> ActiveNode::join(const SwarmUrl& url, const JoinOptions& options) {
   if (const auto valid = url.metadata.validate(); !valid) return tl::unexpected(valid.error());
-  if (url.metadata.live) {
-    return fail(Errc::not_supported, "joining a live swarm is not yet available");
-  }
   if (has(url.metadata.id)) {
     return fail(Errc::exists, "this swarm is already joined: use the one that there is");
   }
   const auto swarm = std::make_shared<ActiveSwarm>(
-      *this, url, JoinSettings{options.policy, options.allow_unprotected});
+      *this, url, JoinSettings{options.policy, options.allow_unprotected, options.live});
   swarms_.push_back(swarm);
   swarm->open(options);
   return Swarm(swarm);
@@ -74,6 +71,43 @@ void ActiveNode::seed(std::filesystem::path file, SeedOptions options, SeedDone 
       [this, seeding] { hashed(*seeding); });
 }
 
+Result<LiveFeed> ActiveNode::feed(SigningKey key, const FeedOptions& options) {
+  SwarmUrl url;
+  url.metadata = options.metadata;
+  url.metadata.id = SwarmId(key.dnskey());
+  url.metadata.live = true;
+  if (url.metadata.integrity != IntegrityMethod::sign_all) {
+    url.metadata.integrity = IntegrityMethod::unified_merkle;
+  }
+  url.display_name = options.display_name;
+  if (const auto valid = url.metadata.validate(); !valid) return tl::unexpected(valid.error());
+  if (has(url.metadata.id)) return fail(Errc::exists, "this feed is already being published");
+  const auto swarm = std::make_shared<ActiveSwarm>(*this, url, JoinSettings{});
+  swarms_.push_back(swarm);
+  if (const auto begun = swarm->publish(std::move(key), options); !begun) {
+    swarm->leave();
+    return tl::unexpected(begun.error());
+  }
+  return LiveFeed(swarm);
+}
+
+void ActiveNode::seed_recording(ActiveSwarm& feed, SeedDone done) {
+  const auto seeding = std::make_shared<Seeding>();
+  seeding->options.metadata = feed.url().metadata;
+  SwarmMetadata& metadata = seeding->options.metadata;
+  metadata.live = false;
+  metadata.integrity = IntegrityMethod::merkle;
+  metadata.chunks_per_signature.reset();
+  seeding->options.display_name = feed.url().display_name;
+  seeding->done = std::move(done);
+  seedings_.push_back(seeding);
+  feed.finish_recording([this, seeding](Result<HashedFile> file) {
+    seeding->hashed = std::move(file);
+    if (seeding->hashed) seeding->file = seeding->hashed->path;
+    hashed(*seeding);
+  });
+}
+
 void ActiveNode::hashed(Seeding& seeding) {
   seeding.done(start_seeding(seeding));
   std::erase_if(seedings_, [&](const auto& other) { return other.get() == &seeding; });
@@ -93,7 +127,7 @@ Result<Swarm> ActiveNode::start_seeding(Seeding& seeding) {
     return fail(Errc::exists, fmt::format("{} is already being seeded", seeding.file.string()));
   }
   const auto swarm = std::make_shared<ActiveSwarm>(
-      *this, url, JoinSettings{PickPolicy::rarest_first, seeding.options.allow_unprotected});
+      *this, url, JoinSettings{PickPolicy::rarest_first, seeding.options.allow_unprotected, {}});
   swarms_.push_back(swarm);
   if (const auto begun = swarm->seed(std::move(file)); !begun) {
     swarm->leave();

@@ -26,6 +26,8 @@ class ActiveNode {
   Background& background() { return background_; }
 
   Result<Swarm> join(const SwarmUrl& url, const JoinOptions& options);
+  Result<LiveFeed> feed(SigningKey key, const FeedOptions& options);
+  void seed_recording(ActiveSwarm& feed, SeedDone done);
   void seed(std::filesystem::path file, SeedOptions options, SeedDone done);
   void set_limits(std::optional<std::uint64_t> upload, std::optional<std::uint64_t> download);
   void forget(ActiveSwarm& swarm, SwarmHandle handle);  // it was left

@@ -36,6 +36,7 @@ ActiveSwarm::ActiveSwarm(ActiveNode& node, SwarmUrl url, const JoinSettings& set
       node_(&node),
       url_(std::move(url)),
       settings_(settings),
+      delivery_(io_),
       reader_(*this),
       contacts_(std::make_unique<PeerContacts>(
           io_, [this](const TransportAddress& peer) { add_peer(peer); })) {}
@@ -45,6 +46,13 @@ ActiveSwarm::~ActiveSwarm() = default;
 // --- How it begins
 
 void ActiveSwarm::open(const JoinOptions& options) {
+  if (url_.metadata.live) {
+    const auto followed = options.output.empty()
+                              ? follow()
+                              : fail(Errc::invalid_argument, "a live feed goes to a reader only");
+    if (!followed) fail_with(followed.error());
+    return;
+  }
   if (!options.output.empty()) return open_file(options);
   if (const auto opened = open_temporary(); !opened) fail_with(opened.error());
 }
@@ -107,13 +115,17 @@ Result<void> ActiveSwarm::join(std::unique_ptr<FileChunkStore> store, const Swar
                                                       settings_, read_clocks());
   if (!handle) return tl::unexpected(handle.error());
   handle_ = *handle;
-  store_ = kept;
+  store_ = file_ = kept;
   if (content.length > 0) on_length(content.length);
+  begin();
+  return {};
+}
+
+void ActiveSwarm::begin() {
   contact_peers_of_url();
   announce_first_byte();
   proceed_reading();
   node_->driver().kick();
-  return {};
 }
 
 void ActiveSwarm::contact_peers_of_url() {
@@ -135,17 +147,27 @@ StoreReady ActiveSwarm::store_ready_poster() {
 void ActiveSwarm::on_event(const Event& event) {
   std::visit(overloaded{
                  [this](const event::SizeKnown& e) { on_length(e.content_length); },
-                 [this](const event::ChunksVerified&) {
+                 [this](const event::ChunksVerified& e) {
+                   if (numbers_) reserve_numbers(e.chunks.end);
                    announce_first_byte();
                    proceed_reading();
                  },
                  [this](const event::Complete&) { on_content_complete(); },
                  [this](const event::PeerJoined& e) { contacts_->joined(e.peer); },
                  [this](const event::PeerLeft& e) { contacts_->lost(e.peer); },
-                 [this](const event::StoreFailed&) {
-                   fail_with(store_->error().value_or(Error{Errc::io, "the content is lost"}));
-                 },
+                 [this](const event::StoreFailed&) { on_store_failed(); },
                  [this](const event::PeerUnreachable& e) { contacts_->lost(e.peer); },
+                 [this](const event::TunedIn& e) {
+                   tuned_in_ = true;
+                   reading_.seek(e.chunk * url_.metadata.chunk_size);
+                   announce_first_byte();
+                   proceed_reading();
+                 },
+                 [this](const event::Skipped& e) {
+                   if (on_skipped_) on_skipped_(e);
+                   proceed_reading();
+                 },
+                 [this](const event::FeedEnded&) { on_feed_ended(); },
              },
              event.what);
 }
@@ -168,7 +190,7 @@ void ActiveSwarm::on_content_complete() {
   // The disk is waited for on a thread, and only what is left to do then is done here.
   syncing_ = std::make_shared<std::latch>(1);
   node_->background().run(
-      [store = store_, done = syncing_] {
+      [store = file_, done = syncing_] {
         if (const auto synced = store->sync(); !synced) {
           log(LogLevel::debug, "{}", synced.error().context);  // complete() will say it again
         }
@@ -180,13 +202,14 @@ void ActiveSwarm::on_content_complete() {
 }
 
 void ActiveSwarm::announce_first_byte() {
-  if (!on_first_byte_ || !joined()) return;
-  if (!node_->driver().endpoint().has_chunk(handle_, 0)) return;
+  if (!on_first_byte_ || !may_read()) return;
+  const Endpoint& endpoint = node_->driver().endpoint();
+  if (!endpoint.has_chunk(handle_, reading_.position() / url_.metadata.chunk_size)) return;
   asio::post(io_, [handler = std::exchange(on_first_byte_, nullptr)] { handler(); });
 }
 
 void ActiveSwarm::finish_file() {
-  if (const auto finished = store_->complete(); !finished) return fail_with(finished.error());
+  if (const auto finished = file_->complete(); !finished) return fail_with(finished.error());
   complete_ = true;
   announce_complete();
 }
@@ -265,6 +288,9 @@ void ActiveSwarm::start_read(asio::mutable_buffer buffer, ContentReading::Done d
 
 Result<void> ActiveSwarm::seek(std::uint64_t offset) {
   if (left()) return fail(Errc::left, "the swarm was left");
+  if (url_.metadata.live) {
+    return fail(Errc::not_supported, "a live feed is read in the order in which it comes");
+  }
   const auto length = url_.metadata.content_length;
   if (length && offset > *length) {
     return fail(Errc::invalid_argument,
@@ -275,10 +301,17 @@ Result<void> ActiveSwarm::seek(std::uint64_t offset) {
   return {};
 }
 
+bool ActiveSwarm::may_read() const {
+  return joined() && (!url_.metadata.live || tuned_in_);
+}
+
 void ActiveSwarm::proceed_reading() {
-  if (!joined()) return;
-  const ContentReading::Source source{node_->driver().endpoint(), handle_, *store_,
-                                      url_.metadata.chunk_size, url_.metadata.content_length};
+  if (!may_read()) return;
+  Endpoint& endpoint = node_->driver().endpoint();
+  const bool live = url_.metadata.live;
+  const auto length = live ? endpoint.feed_length(handle_) : url_.metadata.content_length;
+  const ContentReading::Source source{endpoint, handle_, *store_, url_.metadata.chunk_size,
+                                      length,   live};
   if (reading_.proceed(source, read_clocks())) node_->driver().kick();
 }
 
@@ -288,6 +321,7 @@ void ActiveSwarm::leave() {
   last_status_ = status();
   last_status_->channels = 0;
   contacts_.reset();
+  delivery_.cancel();
   reading_.abort(asio::error::operation_aborted);
   const SwarmHandle handle = std::exchange(handle_, SwarmHandle{});
   if (handle.value != 0) {
@@ -299,7 +333,13 @@ void ActiveSwarm::leave() {
 // On a thread, since the disk is waited for: a download that is not complete can be resumed.
 void ActiveSwarm::close_store(std::unique_ptr<ChunkStore> store) {
   store_ = nullptr;
-  if (complete_) return;  // nothing to write, and the store goes here
+  const bool is_file = std::exchange(file_, nullptr) != nullptr;
+  if (std::exchange(recording_, nullptr) != nullptr && syncing_) {
+    // A thread is at it.
+    const auto kept = std::make_shared<std::unique_ptr<ChunkStore>>(std::move(store));
+    return node_->background().run([kept, syncing = syncing_] { syncing->wait(); }, [kept] {});
+  }
+  if (complete_ || !is_file) return;  // nothing to write, and the store goes here
   const auto file = std::make_shared<std::unique_ptr<FileChunkStore>>(
       static_cast<FileChunkStore*>(store.release()));
   node_->background().run(

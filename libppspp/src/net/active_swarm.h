@@ -2,12 +2,15 @@
 // handlers.
 #pragma once
 
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
 #include <functional>
 #include <latch>
 #include <memory>
 #include <optional>
 
 #include "files/file_chunk_store.h"
+#include "files/recording_store.h"
 #include "net/content_reading.h"
 #include "net/peer_contacts.h"
 #include "ppspp/ppspp.h"
@@ -24,6 +27,7 @@ class ActiveSwarm : public std::enable_shared_from_this<ActiveSwarm> {
   // For the node: how the swarm begins, what the endpoint says of it.
   void open(const JoinOptions& options);
   Result<void> seed(HashedFile&& file);
+  Result<void> publish(SigningKey key, const FeedOptions& options);
   void contact_peers_of_url();
   void on_event(const Event& event);
   bool joined() const { return handle_.value != 0; }
@@ -42,6 +46,14 @@ class ActiveSwarm : public std::enable_shared_from_this<ActiveSwarm> {
   void on_error(std::function<void(const Error&)> handler);
   void leave();
 
+  // For LiveFeed.
+  Result<void> append(asio::const_buffer content);
+  void end_feed();
+  void on_delivered(std::function<void()> handler);
+  void on_skipped(std::function<void(const event::Skipped&)> handler);
+  // Of a feed that has ended and was recorded: `done` with the file as static content.
+  void finish_recording(std::function<void(Result<HashedFile>)> done);
+
   asio::io_context& io() { return io_; }
   void start_read(asio::mutable_buffer buffer, ContentReading::Done done);
   Result<void> seek(std::uint64_t offset);
@@ -52,6 +64,17 @@ class ActiveSwarm : public std::enable_shared_from_this<ActiveSwarm> {
   void open_file(const JoinOptions& options);
   void opened(Result<OpenedDownload> download);
   Result<void> join(std::unique_ptr<FileChunkStore> store, const SwarmContent& content);
+  void begin();
+  void on_store_failed();
+
+  // active_swarm_live.cc
+  Result<void> follow();
+  Result<void> make_feed_store(const FeedOptions& options, std::unique_ptr<ChunkStore>& store);
+  Result<void> keep_width(LiveSourceSettings& settings) const;
+  void reserve_numbers(ChunkIndex used);
+  void on_feed_ended();
+  void wait_for_delivery();
+  void announce_delivered();
   StoreReady store_ready_poster();
   void on_store_ready();
   void on_length(std::uint64_t length);
@@ -61,17 +84,33 @@ class ActiveSwarm : public std::enable_shared_from_this<ActiveSwarm> {
   void announce_complete();
   void fail_with(const Error& error);
   void close_store(std::unique_ptr<ChunkStore> store);
+  bool may_read() const;
   void proceed_reading();
 
   asio::io_context& io_;
   ActiveNode* node_;  // null: left
   SwarmUrl url_;
   JoinSettings settings_;
-  SwarmHandle handle_;               // 0: not joined yet, or left
-  FileChunkStore* store_ = nullptr;  // the endpoint's, while joined
+  SwarmHandle handle_;  // 0: not joined yet, or left
+  // The endpoint's, while joined: the store, and what it is.
+  ChunkStore* store_ = nullptr;
+  FileChunkStore* file_ = nullptr;
+  RecordingStore* recording_ = nullptr;
   std::optional<SwarmStatus> last_status_;
   bool complete_ = false;                // and on disk
   std::shared_ptr<std::latch> syncing_;  // counts down when another thread is done with the store
+
+  // Live.
+  std::shared_ptr<FeedNumbers> numbers_;
+  ChunkIndex reserved_ = 0;  // chunk numbers below it may be used
+  bool reserving_ = false;
+  bool width_kept_ = false;
+  bool tuned_in_ = false;  // until then nobody knows where reading begins
+  bool delivered_ = false;
+  std::chrono::steady_clock::time_point ended_at_;
+  asio::steady_timer delivery_;
+  std::function<void()> on_delivered_;
+  std::function<void(const event::Skipped&)> on_skipped_;
 
   ContentReading reading_;
   ContentReader reader_;

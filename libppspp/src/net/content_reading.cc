@@ -35,6 +35,7 @@ void ContentReading::abort(const boost::system::error_code& error) {
 
 bool ContentReading::proceed(const Source& source, Now now) {
   if (!done_) return false;
+  if (source.live) step_over_gap(source);
   if (source.length && position_ >= *source.length) {
     finish(boost::asio::error::eof, 0);
     return false;
@@ -42,6 +43,13 @@ bool ContentReading::proceed(const Source& source, Now now) {
   const std::size_t size = available(source);
   if (size > 0 && read(source, size)) source.store.prefetch(position_, kReadAhead);
   return tell_position(source, now);
+}
+
+// Of a live feed, chunks that were given up will not come.
+void ContentReading::step_over_gap(const Source& source) {
+  const ChunkIndex chunk = position_ / source.chunk_size;
+  const ChunkIndex next = source.endpoint.next_readable(source.handle, chunk);
+  if (next != chunk) position_ = next * source.chunk_size;
 }
 
 // Verified octets from the position on, as many as the buffer takes.

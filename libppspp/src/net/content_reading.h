@@ -23,6 +23,7 @@ class ContentReading {
     ChunkStore& store;
     std::uint32_t chunk_size;
     std::optional<std::uint64_t> length;
+    bool live = false;
   };
 
   std::uint64_t position() const { return position_; }
@@ -35,6 +36,7 @@ class ContentReading {
   bool proceed(const Source& source, Now now);
 
  private:
+  void step_over_gap(const Source& source);
   std::size_t available(const Source& source) const;
   bool read(const Source& source, std::size_t size);
   bool tell_position(const Source& source, Now now);

@@ -79,6 +79,27 @@ void Node::set_limits(std::optional<std::uint64_t> upload, std::optional<std::ui
   node_->set_limits(upload, download);
 }
 
+void Swarm::on_skipped(std::function<void(const event::Skipped&)> handler) {
+  swarm_->on_skipped(std::move(handler));
+}
+void Swarm::on_delivered(std::function<void()> handler) {
+  swarm_->on_delivered(std::move(handler));
+}
+
+Result<void> LiveFeed::append(asio::const_buffer content) {
+  return swarm_->append(content);
+}
+void LiveFeed::end() {
+  swarm_->end_feed();
+}
+void LiveFeed::on_delivered(std::function<void()> handler) {
+  swarm_->on_delivered(std::move(handler));
+}
+
+Result<LiveFeed> Node::feed(SigningKey key, const FeedOptions& options) {
+  return node_->feed(std::move(key), options);
+}
+
 Result<Swarm> Node::join(const SwarmUrl& url, const JoinOptions& options) {
   return node_->join(url, options);
 }
@@ -89,6 +110,10 @@ asio::io_context::executor_type Node::executor() const {
 
 void Node::start_seed(std::filesystem::path file, SeedOptions options, SeedDone done) {
   node_->seed(std::move(file), std::move(options), std::move(done));
+}
+
+void Node::start_seed_recording(const LiveFeed& feed, SeedDone done) {
+  node_->seed_recording(*feed.swarm_, std::move(done));
 }
 
 }  // namespace ppspp

@@ -1,7 +1,8 @@
 // One content and all its channels: what to ask for, whom to serve, what is genuine (RFC 7574).
+// What static content and live feeds have in common; each is a class of its own.
 //
-// Assumes that one thread calls it, through the Endpoint. It never believes a chunk before the
-// verifier has, nor announces one before the store holds it.
+// Assumes that one thread calls it, through the Endpoint. It never believes a chunk before it was
+// verified, nor announces one before the store holds it.
 #pragma once
 
 #include <cstddef>
@@ -18,20 +19,14 @@
 #include "ppspp/chunk_store.h"
 #include "ppspp/random_source.h"
 #include "ppspp/swarm_types.h"
-#include "swarm/chunk_picker.h"
 #include "swarm/known_peers.h"
-#include "swarm/size_detection.h"
 
 namespace ppspp {
 
-class Swarm final : public ChannelContext {
+class LiveSwarm;
+
+class Swarm : public ChannelContext {
  public:
-  // `random` and `scratch` are the endpoint's and outlive the swarm.
-  static Result<std::unique_ptr<Swarm>> create(SwarmHandle handle, const SwarmMetadata& metadata,
-                                               std::unique_ptr<ChunkStore> store,
-                                               const SwarmContent& content,
-                                               const JoinSettings& settings, RandomSource& random,
-                                               ChannelScratch& scratch);
   // Octets that the socket's receive buffer takes.
   void set_receive_buffer(std::size_t size) { receive_buffer_ = size; }
 
@@ -41,19 +36,20 @@ class Swarm final : public ChannelContext {
 
   // Channels, which the endpoint owns. A removed one gives back what it had asked for.
   void add_channel(Channel& channel, Now now);
-  void remove_channel(Channel& channel, bool retry_now, Now now);
-  void on_established(Channel& channel, Now now);
+  virtual void remove_channel(Channel& channel, bool retry_now, Now now);
+  virtual void on_established(Channel& channel, Now now);
   std::span<Channel* const> channels() const { return channels_; }
   KnownPeers& known_peers() { return known_peers_; }
   const KnownPeers& known_peers() const { return known_peers_; }
   bool may_talk_to(const TransportAddress& peer) const;
 
   // The end of a receive batch: verifies and stores what has come.
-  void flush(Now now);
+  virtual void flush(Now now) = 0;
   // Of the swarm itself, apart from those of its channels and known peers.
-  TimePoint deadline() const { return size_deadline_; }
-  void handle_deadline(Now now) { review_size(now); }
-  void set_read_position(ChunkIndex chunk);
+  virtual TimePoint deadline() const = 0;
+  virtual void handle_deadline(Now now) = 0;
+  virtual void set_read_position(ChunkIndex chunk) = 0;
+  virtual LiveSwarm* as_live() { return nullptr; }
   void store_ready();
 
   // How many octets may be asked for until the next call (the download limit), and how many were.
@@ -65,33 +61,27 @@ class Swarm final : public ChannelContext {
   std::vector<ChannelId>& touched() { return touched_; }
   std::vector<Event>& events() { return events_; }
 
-  SwarmStatus status() const;
-  ChunkRange verified_run(ChunkIndex chunk) const;
-  void check_invariants() const;
+  virtual SwarmStatus status() const;
+  // From the chunk on, what a reader may have.
+  virtual ChunkRange verified_run(ChunkIndex chunk) const;
+  virtual void check_invariants() const;
 
   // ChannelContext
   const SwarmMetadata& metadata() const override { return metadata_; }
   const WireFormat& format() const override { return format_; }
-  std::uint64_t chunk_count() const override { return chunk_count_; }
   const BinSet& verified() const override { return verified_; }
-  ChunkRange acknowledgeable(ChunkIndex chunk) const override;
-  bool complete() const override { return complete_; }
   ChannelScratch& scratch() override { return scratch_; }
-  bool is_wanted(ChunkIndex chunk) const override;
   std::uint32_t note_hash(const ClaimedHash& hash) override;
   std::uint32_t next_hash_number() const override;
   void receive_chunk(Channel& from, const ReceivedChunk& chunk) override;
   ChunkRange pick(Channel& from, std::uint64_t max_chunks, Now now) override;
   void give_back(Channel& from, ChunkRange range) override;
   std::uint64_t receive_share() const override;
-  bool can_serve() const override { return !store_failed_ && chunk_count_ != 0; }
-  std::size_t payload_size(ChunkIndex chunk) const override;
-  const MerkleTree* tree() const override;
   ReadOutcome read(std::span<const ChunkSlot> slots) override;
   void prefetch(ChunkRange range) override;
   void count_sent(std::uint64_t bytes, std::uint64_t resent_chunks) override;
 
- private:
+ protected:
   struct Received {
     Channel* from;
     ReceivedChunk chunk;
@@ -99,39 +89,28 @@ class Swarm final : public ChannelContext {
 
   Swarm(SwarmHandle handle, const SwarmMetadata& metadata, std::unique_ptr<ChunkStore> store,
         const JoinSettings& settings, RandomSource& random, ChannelScratch& scratch);
-  Result<void> begin(const SwarmContent& content);
-  Result<void> begin_with_tree(const SwarmContent& content);
+
+  // What the kinds of content do differently: which chunks to ask this peer for, within all limits;
+  // whether the store still holds what was verified; what else becomes of chunks that were stored.
+  virtual ChunkRange pick_chunks(Channel& from, std::uint64_t max_chunks, Now now) = 0;
+  virtual bool matches(ChunkIndex chunk, std::span<const std::byte> payload) = 0;
+  virtual void on_stored(ChunkRange run, Now now);
 
   // swarm_receive.cc
-  bool know_peaks(const Received& received);
-  Verdict verify(const Received& received);
-  void accept(const Received& received, Now now);
+  bool take_duplicate(const Received& received);
   void refuse(const Received& received, Verdict verdict, Now now);
   void queue_write(Channel* from, ChunkIndex chunk, std::int64_t one_way_delay_us,
                    std::span<const std::byte> payload, Now now);
   void write_run(Now now);
-  void on_stored(ChunkRange run, Now now);
-  void check_complete();
   void forget_requests(ChunkRange range);
-  void fail_store();
   std::span<const ClaimedHash> hashes_of(const ReceivedChunk& chunk, bool own_only) const;
   std::vector<ClaimedHash> with_early_hashes(const Received& received) const;
+  // Tries `verify` with more and more of the hashes that may belong to the chunk.
+  template <typename Verify>
+  Verdict verify_with_hashes(const Received& received, const Verify& verify);
 
-  // swarm_size.cc
-  bool detects_size() const {
-    return chunk_count_ == 0 && !store_failed_ && metadata_.integrity == IntegrityMethod::merkle;
-  }
-  void review_size(Now now);
-  void drop_claim(Now now);
-  ChunkRange pick_for_size(const Channel& from) const;
-  void accept_for_size(const Received& received, Now now);
-  void acknowledge_for_size(const Received& received);
-  void learn_size(Channel& from, Now now);
-
-  ChunkRange pick_chunks(Channel& from, std::uint64_t max_chunks, Now now);
-  ChunkRange take_over(const PickQuestion& question, Now now);
-  PickQuestion question(Channel& from, std::uint64_t max_chunks) const;
-  bool reader_waits() const;
+  void fail_store();
+  void touch(const Channel& channel) { touched_.push_back(channel.local()); }
   std::uint64_t offset_of(ChunkIndex chunk) const { return chunk * metadata_.chunk_size; }
 
   SwarmHandle handle_;
@@ -141,35 +120,42 @@ class Swarm final : public ChannelContext {
   RandomSource& random_;
   ChannelScratch& scratch_;
   std::unique_ptr<ChunkStore> store_;
-  ContentVerifier verifier_;
 
-  std::uint64_t chunk_count_ = 0;
-  std::optional<std::uint64_t> length_;  // octets, exact; known when chunk_count_ is
-  SizeDetection sizes_;
-  TimePoint size_deadline_ = kNever;
   BinSet verified_;
   BinSet requested_;
-  ChunkIndex read_position_ = 0;
-  bool complete_ = false;
   bool store_failed_ = false;
   bool asked_twice_ = false;  // some chunks are outstanding at several peers
 
   std::vector<Channel*> channels_;
   KnownPeers known_peers_;
+  std::vector<Received> batch_;  // what has come since the last flush
+
+  std::vector<ChannelId> touched_;
+  std::vector<Event> events_;
+  SwarmStatus counts_;
+
+ private:
   std::size_t receive_buffer_ = 0;
   std::uint64_t request_allowance_ = ~std::uint64_t{0};
   std::uint64_t requested_bytes_ = 0;
   bool held_by_allowance_ = false;
 
-  // The receive batch.
-  std::vector<Received> batch_;
   ChunkRange run_;  // being gathered for one write
   std::vector<std::span<const std::byte>> run_pieces_;
   std::vector<std::pair<Channel*, std::int64_t>> run_origins_;
-
-  std::vector<ChannelId> touched_;
-  std::vector<Event> events_;
-  SwarmStatus counts_;
 };
+
+template <typename Verify>
+Verdict Swarm::verify_with_hashes(const Received& received, const Verify& verify) {
+  const ReceivedChunk& chunk = received.chunk;
+  Verdict verdict = verify(hashes_of(chunk, true));
+  if (verdict == Verdict::missing_hash && chunk.hashes_own != chunk.hashes_begin) {
+    verdict = verify(hashes_of(chunk, false));
+  }
+  if (verdict == Verdict::missing_hash && !received.from->early_hashes().empty()) {
+    verdict = verify(std::span<const ClaimedHash>(with_early_hashes(received)));
+  }
+  return verdict;
+}
 
 }  // namespace ppspp

@@ -14,11 +14,6 @@ constexpr std::size_t kMaxBatchHashes = 1 << 16;
 
 }  // namespace
 
-bool Swarm::is_wanted(ChunkIndex chunk) const {
-  if (complete_ || store_failed_ || verified_.contains(chunk)) return false;
-  return chunk_count_ == 0 ? chunk < kMaxChunks : chunk < chunk_count_;
-}
-
 std::uint32_t Swarm::note_hash(const ClaimedHash& hash) {
   if (scratch_.hashes.size() < kMaxBatchHashes) scratch_.hashes.push_back(hash);
   return next_hash_number();
@@ -39,26 +34,13 @@ std::span<const ClaimedHash> Swarm::hashes_of(const ReceivedChunk& chunk, bool o
   return std::span<const ClaimedHash>(scratch_.hashes).subspan(begin, chunk.hashes_end - begin);
 }
 
-void Swarm::flush(Now now) {
-  if (batch_.empty()) return review_size(now);
-  for (const Received& received : batch_) accept(received, now);
-  write_run(now);
-  batch_.clear();
-  check_complete();
-  review_size(now);
-}
-
-void Swarm::accept(const Received& received, Now now) {
+// A chunk that is here already: twice in one batch, from two peers.
+bool Swarm::take_duplicate(const Received& received) {
   const ReceivedChunk& chunk = received.chunk;
-  if (verified_.contains(chunk.chunk) || run_.contains(chunk.chunk)) {
-    ++counts_.chunks_duplicate;  // twice in one batch, from two peers
-    received.from->on_duplicate(chunk.chunk, chunk.one_way_delay_us);
-    return;
-  }
-  if (detects_size()) return accept_for_size(received, now);
-  const Verdict verdict = know_peaks(received) ? verify(received) : Verdict::missing_hash;
-  if (verdict != Verdict::verified) return refuse(received, verdict, now);
-  queue_write(received.from, chunk.chunk, chunk.one_way_delay_us, chunk.payload, now);
+  if (!verified_.contains(chunk.chunk) && !run_.contains(chunk.chunk)) return false;
+  ++counts_.chunks_duplicate;
+  received.from->on_duplicate(chunk.chunk, chunk.one_way_delay_us);
+  return true;
 }
 
 void Swarm::refuse(const Received& received, Verdict verdict, Now now) {
@@ -76,34 +58,12 @@ void Swarm::refuse(const Received& received, Verdict verdict, Now now) {
   for (const Channel* channel : channels_) touched_.push_back(channel->local());
 }
 
-// Whether the tree has its peaks, now that this chunk's datagram has been seen.
-bool Swarm::know_peaks(const Received& received) {
-  if (metadata_.integrity == IntegrityMethod::none) return chunk_count_ != 0;
-  if (!verifier_.has_tree()) return false;
-  if (verifier_.tree().peaks_known()) return true;
-  // Peaks that did not fit into this datagram came in those before it.
-  return verifier_.accept_peaks(hashes_of(received.chunk, false)) ||
-         verifier_.accept_peaks(with_early_hashes(received));
-}
-
 std::vector<ClaimedHash> Swarm::with_early_hashes(const Received& received) const {
   const auto early = received.from->early_hashes();
   const auto own = hashes_of(received.chunk, false);
   std::vector<ClaimedHash> all(early.begin(), early.end());
   all.insert(all.end(), own.begin(), own.end());
   return all;
-}
-
-Verdict Swarm::verify(const Received& received) {
-  const ReceivedChunk& chunk = received.chunk;
-  Verdict verdict = verifier_.verify(chunk.chunk, chunk.payload, hashes_of(chunk, true));
-  if (verdict == Verdict::missing_hash && chunk.hashes_own != chunk.hashes_begin) {
-    verdict = verifier_.verify(chunk.chunk, chunk.payload, hashes_of(chunk, false));
-  }
-  if (verdict == Verdict::missing_hash && !received.from->early_hashes().empty()) {
-    verdict = verifier_.verify(chunk.chunk, chunk.payload, with_early_hashes(received));
-  }
-  return verdict;
 }
 
 void Swarm::queue_write(Channel* from, ChunkIndex chunk, std::int64_t one_way_delay_us,
@@ -148,17 +108,9 @@ void Swarm::on_stored(ChunkRange run, Now now) {
   for (Channel* channel : channels_) {
     if (asked_twice_) channel->cancel(run);
     if (!channel->established()) continue;
-    if (!channel->peer_complete(chunk_count_)) channel->announce(run, now);
+    if (!channel->peer_complete(chunk_count())) channel->announce(run, now);
     touched_.push_back(channel->local());
   }
-}
-
-void Swarm::check_complete() {
-  if (complete_ || !length_ || verified_.count() != chunk_count_) return;
-  complete_ = true;
-  asked_twice_ = false;
-  for (Channel* channel : channels_) channel->cancel({0, chunk_count_});
-  events_.push_back({handle_, event::Complete{}});
 }
 
 }  // namespace ppspp

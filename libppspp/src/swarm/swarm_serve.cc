@@ -6,15 +6,6 @@
 
 namespace ppspp {
 
-std::size_t Swarm::payload_size(ChunkIndex chunk) const {
-  if (!length_ || chunk + 1 != chunk_count_) return metadata_.chunk_size;
-  return static_cast<std::size_t>(*length_ - offset_of(chunk));
-}
-
-const MerkleTree* Swarm::tree() const {
-  return verifier_.has_tree() ? &verifier_.tree() : nullptr;
-}
-
 ReadOutcome Swarm::read(std::span<const ChunkSlot> slots) {
   auto& pieces = scratch_.pieces;
   for (std::size_t i = 0; i < slots.size();) {
@@ -32,10 +23,10 @@ ReadOutcome Swarm::read(std::span<const ChunkSlot> slots) {
     }
   }
   // Asked after the read, so that a change which the read has seen is known.
-  if (!store_->content_suspect() || !verifier_.has_tree()) return ReadOutcome::done;
+  if (!store_->content_suspect()) return ReadOutcome::done;
   bool genuine = true;
   for (const ChunkSlot& slot : slots) {
-    if (verifier_.matches(slot.chunk, slot.payload)) continue;
+    if (matches(slot.chunk, slot.payload)) continue;
     log(LogLevel::debug, "chunk {} on disk is no longer what was verified", slot.chunk);
     verified_.erase({slot.chunk, slot.chunk + 1});
     ++counts_.chunks_rotten;

@@ -134,6 +134,7 @@ struct WireFormat {
   std::size_t have_size() const { return 1 + spec_size(); }  // REQUEST and CANCEL as well
   std::size_t ack_size() const { return 1 + spec_size() + 8; }
   std::size_t integrity_size() const { return 1 + spec_size() + hash_size; }
+  std::size_t signed_integrity_size() const { return 1 + spec_size() + 8 + signature_size; }
   std::size_t data_header_size() const { return 1 + spec_size() + 8; }
 };
 

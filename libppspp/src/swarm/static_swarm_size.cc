@@ -3,12 +3,12 @@
 #include <utility>
 
 #include "base/log.h"
-#include "swarm/swarm.h"
+#include "swarm/static_swarm.h"
 
 namespace ppspp {
 
 // Ends the turn of a peer that did not prove its claim in time, and begins another's.
-void Swarm::review_size(Now now) {
+void StaticSwarm::review_size(Now now) {
   size_deadline_ = kNever;
   if (!detects_size()) return;
   if (sizes_.turn() != nullptr && sizes_.is_over(channels_, now)) drop_claim(now);
@@ -18,7 +18,7 @@ void Swarm::review_size(Now now) {
   size_deadline_ = sizes_.deadline(channels_, now);
 }
 
-void Swarm::drop_claim(Now now) {
+void StaticSwarm::drop_claim(Now now) {
   Channel* const from = sizes_.turn();
   log(LogLevel::debug, "{} has not proved the size of the content", from->peer().to_string());
   const bool believes_us = sizes_.was_acknowledged();
@@ -29,7 +29,7 @@ void Swarm::drop_claim(Now now) {
   touched_.push_back(from->local());
 }
 
-ChunkRange Swarm::pick_for_size(const Channel& from) const {
+ChunkRange StaticSwarm::pick_for_size(const Channel& from) const {
   if (sizes_.turn() != &from) return {};
   const auto chunk = sizes_.next_chunk();
   if (!chunk || requested_.contains(*chunk)) return {};
@@ -37,7 +37,7 @@ ChunkRange Swarm::pick_for_size(const Channel& from) const {
 }
 
 // A chunk before the size is known: only that of the peer whose turn it is counts.
-void Swarm::accept_for_size(const Received& received, Now now) {
+void StaticSwarm::accept_for_size(const Received& received, Now now) {
   const ReceivedChunk& chunk = received.chunk;
   if (sizes_.turn() != received.from) return refuse(received, Verdict::missing_hash, now);
   if (sizes_.claim().holds(chunk.chunk)) {
@@ -65,14 +65,14 @@ void Swarm::accept_for_size(const Received& received, Now now) {
 
 // A chunk that is held has been verified, so it may be acknowledged (3.4 #79); without that a
 // sender whose window is small would send it again and again instead of the last one.
-void Swarm::acknowledge_for_size(const Received& received) {
+void StaticSwarm::acknowledge_for_size(const Received& received) {
   if (!sizes_.may_acknowledge(received.chunk.chunk)) return;
   received.from->on_duplicate(received.chunk.chunk, received.chunk.one_way_delay_us);
   sizes_.on_acknowledged();
 }
 
 // The number of chunks and the exact length are proved (5.6.2 #117, #118).
-void Swarm::learn_size(Channel& from, Now now) {
+void StaticSwarm::learn_size(Channel& from, Now now) {
   const SizeClaim& claim = sizes_.claim();
   const auto memory =
       store_->tree_memory(MerkleTree::memory_size(claim.chunk_count(), metadata_.hash));
@@ -95,7 +95,7 @@ void Swarm::learn_size(Channel& from, Now now) {
   for (const Channel* channel : channels_) touched_.push_back(channel->local());
 }
 
-ChunkRange Swarm::acknowledgeable(ChunkIndex chunk) const {
+ChunkRange StaticSwarm::acknowledgeable(ChunkIndex chunk) const {
   if (sizes_.may_acknowledge(chunk)) return {chunk, chunk + 1};
   return verified_.run_around(chunk);
 }

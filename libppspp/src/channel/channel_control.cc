@@ -1,0 +1,224 @@
+// What is due to be said besides chunks: choking, CANCEL, REQUEST, ACK, HAVE, munros (RFC 7574, 3.2
+// to 3.9, 6.1.2.4).
+#include <algorithm>
+
+#include "base/assert.h"
+#include "channel/channel.h"
+
+namespace ppspp {
+namespace {
+
+constexpr Microseconds kLongestDelay = std::chrono::milliseconds(25);  // decision 5
+constexpr Microseconds kLiveHaveDelay = std::chrono::milliseconds(5);
+constexpr std::uint64_t kFirstRequestBytes = 256 << 10;
+constexpr std::uint64_t kMaxRequestBytes = 64 << 20;
+constexpr std::uint64_t kStalledRequestChunks = 16;
+constexpr Microseconds kRequestAhead = std::chrono::milliseconds(200);
+constexpr Microseconds kLeastRequestAhead = std::chrono::milliseconds(2);
+// A live feed is asked for as it comes, of many: what one peer may owe at first, how far ahead, and
+// what it may owe while it is silent.
+constexpr std::uint64_t kFirstLiveChunks = 32;
+constexpr Microseconds kLiveRequestAhead = std::chrono::milliseconds(150);
+constexpr std::uint64_t kStalledLiveChunks = 2;
+// The rightmost munro is told again after so long (decision 27), and the end of the feed so often
+// with twice the pause each time.
+constexpr Microseconds kMunroAgain = std::chrono::milliseconds(250);
+constexpr int kMunrosToldAlone = 6;
+
+bool lists(const PeerCapabilities& peer, MessageType type) {
+  return peer.messages.test(static_cast<std::size_t>(type));
+}
+
+}  // namespace
+
+Microseconds Channel::short_delay() const {
+  return std::min(rtt_.smoothed() / 4, kLongestDelay);
+}
+
+// In a live swarm there is something to be said to every neighbour all the time.
+Microseconds Channel::have_delay() const {
+  return options_.live ? std::max(short_delay(), kLiveHaveDelay) : short_delay();
+}
+
+void Channel::fill_control(ByteWriter& out, ChannelContext& context, Now now) {
+  if (say_choke_ && lists(capabilities_, MessageType::choke)) write_choke(out);
+  if (say_unchoke_ && lists(capabilities_, MessageType::unchoke)) write_unchoke(out);
+  say_choke_ = say_unchoke_ = false;
+
+  const WireFormat& format = context.format();
+  while (!cancels_.empty() && out.fits(format.have_size())) {
+    const ChunkRange range = cancels_.front();
+    const ChunkRange named = nameable_front(range, format);
+    if (named.empty() || !lists(capabilities_, MessageType::cancel)) {
+      cancels_.pop_front();
+      continue;
+    }
+    write_cancel(out, named, format);
+    cancels_.remove(named);
+  }
+  fill_requests(out, context, now);
+  // What has to be said anyway takes the rest along: a datagram costs more than a few octets.
+  const bool leaving = out.size() > 4 || answer_now_;
+  if (acks_due(now) || (leaving && !acks_.empty())) fill_acks(out, context, now);
+  if (leaving || announcing_ || now.monotonic >= ack_deadline() ||
+      (!haves_.empty() && now.monotonic >= have_since_ + have_delay())) {
+    fill_haves(out, context, now);
+  }
+  const bool anything_leaves = out.size() > 4 || answer_now_ || !wanted_.empty();
+  if (anything_leaves || now.monotonic >= tell_munro_at_) {
+    fill_munro(out, context, now);
+  }
+}
+
+bool Channel::acks_due(Now now) const {
+  return !acks_.empty() && now.monotonic >= ack_deadline();
+}
+
+// At least every second datagram is acknowledged, but on a fast path not more often than some times
+// in a round trip: an ACK stands for the longest run of chunks anyway.
+TimePoint Channel::ack_deadline() const {
+  if (acks_.empty()) return kNever;
+  const TimePoint latest = ack_since_ == kNever ? last_ack_at_ : ack_since_ + short_delay();
+  if (datagrams_to_ack_ < 2) return latest;
+  return std::min(latest, last_ack_at_ + std::min(rtt_.smoothed() / 8, Microseconds(2'000)));
+}
+
+void Channel::fill_acks(ByteWriter& out, ChannelContext& context, Now now) {
+  const WireFormat& format = context.format();
+  if (!lists(capabilities_, MessageType::ack)) acks_.clear();
+  while (!acks_.empty() && out.fits(format.ack_size())) {
+    const ChunkRange due = acks_.front();
+    // The biggest complete interval that covers what came (4.3.2).
+    const ChunkRange run = context.acknowledgeable(due.begin);
+    const ChunkRange named = nameable_around(due.begin, run, format);
+    if (run.empty() || named.empty()) {
+      acks_.remove({due.begin, due.begin + 1});
+      continue;
+    }
+    write_ack(out, Ack{named, ack_delay_sample_}, format);
+    acks_.remove(named);
+  }
+  if (!acks_.empty()) return;
+  last_ack_at_ = now.monotonic;
+  datagrams_to_ack_ = 0;
+  ack_since_ = kNever;
+}
+
+void Channel::fill_haves(ByteWriter& out, ChannelContext& context, Now now) {
+  const WireFormat& format = context.format();
+  // Who has everything needs to hear nothing (3.2 #60); who does not list HAVE cannot (7.10).
+  if (peer_complete(context.chunk_count()) || !lists(capabilities_, MessageType::have)) {
+    haves_.clear();
+    announcing_ = false;
+  }
+  while (!haves_.empty() && out.fits(format.have_size())) {
+    const ChunkRange due = haves_.front();
+    const ChunkRange run = context.announced().run_around(due.begin);
+    const ChunkRange named = nameable_around(due.begin, run, format);
+    if (!named.empty()) write_have(out, named, format);
+    haves_.remove(named.empty() ? ChunkRange{due.begin, due.begin + 1} : named);
+  }
+  if (haves_.empty()) have_since_ = kNever;
+  while (announcing_ && out.fits(format.have_size())) {
+    const ChunkRange run = context.announced().next_run(have_cursor_);
+    const ChunkRange named = run.empty() ? run : nameable_front(run, format);
+    if (named.empty()) {
+      announcing_ = false;
+      break;
+    }
+    write_have(out, named, format);
+    have_cursor_ = named.end;
+  }
+  if (!haves_.empty()) have_since_ = std::min(have_since_, now.monotonic);
+}
+
+// 6.1.2.4 #137, #138: neither the first nor the second datagram comes this way.
+void Channel::fill_munro(ByteWriter& out, ChannelContext& context, Now now) {
+  const bool alone = out.size() == 4 && !answer_now_;
+  const auto munro = context.rightmost_munro();
+  const bool known =
+      !munro || peer_end_ > munro->bin.first_chunk() || peer_munro_end_ >= munro->bin.chunks().end;
+  if (known || !lists(capabilities_, MessageType::signed_integrity)) {
+    tell_munro_at_ = kNever;
+    return;
+  }
+  if (munro->bin == munro_told_ && now.monotonic < munro_again_at_) return;
+  if (!write_munro(out, out.size() + out.space(), *munro, context.format())) return;
+  munro_told_ = munro->bin;
+  munro_again_at_ = now.monotonic + std::max<Microseconds>(rtt_.smoothed(), kMunroAgain);
+  if (tell_munro_at_ == kNever) return;
+  if (alone) ++munros_told_;
+  tell_munro_at_ = munros_told_ < kMunrosToldAlone
+                       ? now.monotonic + kMunroAgain * (std::int64_t{1} << munros_told_)
+                       : kNever;
+}
+
+// Its hash and its signature belong into one datagram (6.1.2.3 #135). A signed chunk has no hash.
+bool Channel::write_munro(ByteWriter& out, std::size_t limit, const SignedMunro& munro,
+                          const WireFormat& format) {
+  const std::size_t size =
+      (munro.hash.empty() ? 0 : format.integrity_size()) + format.signed_integrity_size();
+  if (out.size() + size > limit) return false;
+  const ChunkRange chunks = munro.bin.chunks();
+  if (!munro.hash.empty()) write_integrity(out, Integrity{chunks, munro.hash}, format);
+  write_signed_integrity(out, SignedIntegrity{chunks, munro.ntp_timestamp, munro.signature},
+                         format);
+  munro_in_datagram_ = munro.bin;
+  return true;
+}
+
+// What may be outstanding: twice what arrives in a round trip and a bit, so that the pipe is full
+// and demand can double each time that the peer keeps up with it. On a fast path, where the bit
+// would be more than our socket can hold while we are busy, it is no more than that.
+std::uint64_t Channel::request_budget(ChannelContext& context, Now now) const {
+  if (stalls_ > 0) {
+    if (now.monotonic < retry_at_) return 0;
+    return options_.live ? kStalledLiveChunks : kStalledRequestChunks;
+  }
+  const std::uint64_t rate = receive_rate(now);
+  const auto bytes_in = [rate](Microseconds span) {
+    return rate / 1'000 * static_cast<std::uint64_t>(span.count()) / 1'000;
+  };
+  if (options_.live) {
+    const std::uint64_t chunks =
+        bytes_in(rtt_.smoothed() * 2 + kLiveRequestAhead) / context.metadata().chunk_size;
+    return std::clamp(chunks, kFirstLiveChunks,
+                      OutstandingRequests::kMaxEntries / std::uint64_t{2});
+  }
+  const std::uint64_t wished = bytes_in(rtt_.smoothed() * 2 + kRequestAhead);
+  const std::uint64_t held = std::max<std::uint64_t>(
+      context.receive_share(), bytes_in(rtt_.smoothed() * 2 + kLeastRequestAhead));
+  const std::uint64_t bytes =
+      std::clamp(std::min(wished, held), kFirstRequestBytes, kMaxRequestBytes);
+  return std::max<std::uint64_t>(1, bytes / context.metadata().chunk_size);
+}
+
+void Channel::fill_requests(ByteWriter& out, ChannelContext& context, Now now) {
+  if (choked_by_peer_ || context.complete() || peer_has_.empty() ||
+      !lists(capabilities_, MessageType::request)) {
+    return;
+  }
+  const WireFormat& format = context.format();
+  const std::uint64_t budget = request_budget(context, now);
+  if (requests_.chunks() > budget - budget / 4) return;
+  const bool first = requests_.empty();
+  while (requests_.chunks() < budget && !requests_.full() && out.fits(format.have_size())) {
+    ChunkRange range = context.pick(*this, budget - requests_.chunks(), now);
+    if (range.empty()) break;
+    while (!range.empty() && out.fits(format.have_size())) {
+      const ChunkRange named = nameable_front(range, format);
+      if (named.empty()) break;
+      write_request(out, named, format);
+      requests_.add(named, now.monotonic);
+      cancels_.remove(named);
+      range.begin = named.end;
+    }
+    if (!range.empty()) {
+      context.give_back(*this, range);
+      break;
+    }
+  }
+  if (first && !requests_.empty()) last_data_at_ = now.monotonic;
+}
+
+}  // namespace ppspp

@@ -1,0 +1,140 @@
+// What to ask for of a live feed (RFC 7574, 9.1): in the order of playing, in different order of
+// each peer within a group so that they come to have different chunks for each other, and twice
+// what is about to be too late.
+#include <algorithm>
+
+#include "swarm/live_swarm.h"
+
+namespace ppspp {
+namespace {
+
+// Of one peer at once, where others can be asked as well.
+constexpr std::uint64_t kRunAmongMany = 4;
+constexpr std::uint64_t kUrgentChunks = 8;
+// What fresh chunks are waited for where much comes without being asked for.
+constexpr double kMuchPushed = 0.3;
+constexpr Microseconds kPushTakes = std::chrono::milliseconds(100);
+constexpr Microseconds kUrgentAgain = std::chrono::milliseconds(50);
+
+}  // namespace
+
+// The part of the buffer that is left when missing chunks become urgent.
+Microseconds LiveSwarm::urgency() const {
+  return settings_.live.buffer / 3;
+}
+
+ChunkRange LiveSwarm::pick_chunks(Channel& from, std::uint64_t max_chunks, Now now) {
+  if (!playout_.playing()) return pick_to_tune_in(from);
+  if (const ChunkRange urgent = pick_urgent(from, max_chunks, now); !urgent.empty()) return urgent;
+  if (const ChunkRange fresh = pick_fresh(from, max_chunks, now); !fresh.empty()) return fresh;
+  return pick_beyond(from);
+}
+
+// Where a peer announces what lies far beyond all that we know to be signed, the source may have
+// started again (decision 28): its newest chunk brings a munro along, or is a lie that costs one
+// REQUEST.
+ChunkRange LiveSwarm::pick_beyond(const Channel& from) const {
+  if (end_ || from.peer_end() <= wanted_end()) return {};
+  const ChunkRange last{from.peer_end() - 1, from.peer_end()};
+  const bool asked = requested_.contains(last.begin) || !from.requests().empty();
+  return asked || !from.peer_has().contains(last.begin) ? ChunkRange{} : last;
+}
+
+// Before anything is known, the newest chunk of a peer, since its munro comes with it. Once we know
+// a munro, the chunks under the newest, which are wanted wherever playing will begin.
+ChunkRange LiveSwarm::pick_to_tune_in(const Channel& from) const {
+  if (from.peer_end() == 0) return {};
+  const auto newest = playout_.newest_group();
+  if (!newest) {
+    const ChunkIndex last = from.peer_end() - 1;
+    return requested_.contains(last) ? ChunkRange{} : ChunkRange{last, last + 1};
+  }
+  if (settings_.live.tune_in == TuneIn::oldest) return {};
+  return first_run_in_but_not_in(from.peer_has(), verified_, requested_,
+                                 {*newest * width_, (*newest + 1) * width_}, kRunAmongMany);
+}
+
+// A chunk that somebody owes and that is due soon is asked of another one as well: once, and again
+// of anybody when there is hardly time left.
+ChunkRange LiveSwarm::pick_urgent(const Channel& from, std::uint64_t max_chunks, Now now) {
+  if (playout_.due_at() > now.monotonic + urgency()) return {};
+  const ChunkIndex end = playout_.due_before(now.monotonic + urgency());
+  const ChunkIndex very_urgent_end = playout_.due_before(now.monotonic + urgency() / 2);
+  static const BinSet kNone;
+  ChunkIndex begin = playout_.playhead();
+  while (begin < end) {
+    const BinSet& but = begin < very_urgent_end ? kNone : asked_again_;
+    const ChunkIndex stop = begin < very_urgent_end ? very_urgent_end : end;
+    const ChunkRange run = first_run_in_but_not_in(from.peer_has(), verified_, but, {begin, stop},
+                                                   std::min(max_chunks, kUrgentChunks));
+    if (run.empty()) {
+      begin = stop;
+      continue;
+    }
+    ChunkRange mine{run.begin, run.begin};
+    while (mine.end < run.end && !from.requests().contains(mine.end)) ++mine.end;
+    if (mine.empty()) {
+      begin = run.begin + 1;
+      continue;
+    }
+    if (requested_.intersects(mine)) {
+      asked_twice_ = true;
+      asked_again_.insert(mine);
+    }
+    return mine;
+  }
+  return {};
+}
+
+ChunkRange LiveSwarm::pick_fresh(const Channel& from, std::uint64_t max_chunks, Now now) {
+  const ChunkRange window{std::max(playout_.playhead(), window_begin()), pick_end(now)};
+  if (window.begin >= window.end) return {};
+  const ChunkRange first =
+      first_run_in_but_not_in(from.peer_has(), verified_, requested_, window, max_chunks);
+  if (first.empty() || is_only_source(from)) return first;
+  // From a random place in the first group that lacks something, round to its beginning.
+  const std::uint64_t most = std::min(max_chunks, kRunAmongMany);
+  const ChunkIndex group = first.begin / width_ * width_;
+  const ChunkRange behind = intersection({group + random_.below(width_), group + width_}, window);
+  const ChunkRange run =
+      first_run_in_but_not_in(from.peer_has(), verified_, requested_, behind, most);
+  if (!run.empty()) return run;
+  return {first.begin, std::min(first.end, first.begin + most)};
+}
+
+bool LiveSwarm::is_only_source(const Channel& from) const {
+  return std::none_of(channels_.begin(), channels_.end(), [&](const Channel* other) {
+    return other != &from && other->established() && !other->peer_has().empty();
+  });
+}
+
+// Up to the newest chunk that may be there; without those that may be on their way unasked.
+ChunkIndex LiveSwarm::pick_end(Now now) const {
+  const auto newest = playout_.newest_group();
+  if (!newest || pushed_share_ < kMuchPushed) return wanted_end();
+  for (std::uint64_t group = *newest;; --group) {
+    const auto seen = playout_.seen_at(group);
+    if (!seen || *seen + kPushTakes <= now.monotonic) return (group + 1) * width_;
+    if (group == 0) return 0;
+  }
+}
+
+// When there will be something to ask for that there is not now.
+void LiveSwarm::schedule_picks(Now now) {
+  fresh_at_ = kNever;
+  const TimePoint due = playout_.playing() && !ended_ ? playout_.due_at() : kNever;
+  if (due == kNever) {
+    urgent_at_ = kNever;
+  } else if (due - urgency() > now.monotonic) {
+    urgent_at_ = due - urgency();
+  } else if (urgent_at_ == kNever || urgent_at_ <= now.monotonic) {
+    urgent_at_ = now.monotonic + kUrgentAgain;
+  }
+  if (!playout_.playing() || ended_) return;
+  const auto newest = playout_.newest_group();
+  if (!newest || pushed_share_ < kMuchPushed) return;
+  const auto seen = playout_.seen_at(pick_end(now) / width_);
+  if (seen) fresh_at_ = std::max(*seen + kPushTakes, now.monotonic);
+}
+
+}  // namespace ppspp

@@ -1,0 +1,220 @@
+#include "swarm/static_swarm.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/assert.h"
+#include "base/log.h"
+
+namespace ppspp {
+namespace {
+
+std::uint64_t chunks_of(std::uint64_t length, std::uint32_t chunk_size) {
+  return length / chunk_size + (length % chunk_size != 0 ? 1 : 0);
+}
+
+}  // namespace
+
+StaticSwarm::StaticSwarm(SwarmHandle handle, const SwarmMetadata& metadata,
+                         std::unique_ptr<ChunkStore> store, const JoinSettings& settings,
+                         RandomSource& random, ChannelScratch& scratch)
+    : Swarm(handle, metadata, std::move(store), settings, random, scratch),
+      verifier_(metadata),
+      sizes_(metadata) {}
+
+Result<std::unique_ptr<Swarm>> StaticSwarm::create(SwarmHandle handle,
+                                                   const SwarmMetadata& metadata,
+                                                   std::unique_ptr<ChunkStore> store,
+                                                   const SwarmContent& content,
+                                                   const JoinSettings& settings,
+                                                   RandomSource& random, ChannelScratch& scratch) {
+  if (auto valid = metadata.validate(); !valid) return Unexpected{valid.error()};
+  std::unique_ptr<StaticSwarm> swarm(
+      new StaticSwarm(handle, metadata, std::move(store), settings, random, scratch));
+  if (auto begun = swarm->begin(content); !begun) return Unexpected{begun.error()};
+  return swarm;
+}
+
+Result<void> StaticSwarm::begin(const SwarmContent& content) {
+  const bool known = content.state != SwarmContent::State::unknown;
+  if (known && metadata_.content_length && *metadata_.content_length != content.length) {
+    return fail(Errc::content_changed,
+                fmt::format("the content has {} bytes, but the swarm's has {}", content.length,
+                            *metadata_.content_length));
+  }
+  length_ = known ? std::optional(content.length) : metadata_.content_length;
+  if (!length_) return {};  // size detection
+  chunk_count_ = chunks_of(*length_, metadata_.chunk_size);
+  if (chunk_count_ == 0) return fail(Errc::invalid_argument, "empty content has no swarm");
+  if (store_->set_content_length(*length_) != StoreStatus::done) {
+    return fail(Errc::io, "the content cannot be stored");
+  }
+  if (metadata_.integrity == IntegrityMethod::merkle) {
+    if (auto begun = begin_with_tree(content); !begun) return begun;
+  }
+  if (content.state == SwarmContent::State::complete) {
+    verified_.insert({0, chunk_count_});
+  } else if (content.state == SwarmContent::State::partial) {
+    for (const ChunkRange range : content.verified) {
+      verified_.insert(intersection(range, {0, chunk_count_}));
+    }
+  }
+  complete_ = verified_.count() == chunk_count_;
+  return {};
+}
+
+Result<void> StaticSwarm::begin_with_tree(const SwarmContent& content) {
+  const auto memory = store_->tree_memory(MerkleTree::memory_size(chunk_count_, metadata_.hash));
+  if (memory.empty()) return fail(Errc::no_space, "there is no room for the hash tree");
+  verifier_.start(chunk_count_, memory);
+  if (content.state == SwarmContent::State::complete) {
+    const auto root = verifier_.tree().root();
+    if (!root || !std::ranges::equal(root->octets(), metadata_.id.octets())) {
+      return fail(Errc::integrity, "the content is not that of the swarm: its root hash differs");
+    }
+  } else if (content.state == SwarmContent::State::partial &&
+             !verifier_.tree().check(metadata_.id.octets())) {
+    return fail(Errc::integrity, "the hashes kept for the content are not those of the swarm");
+  }
+  return {};
+}
+
+void StaticSwarm::remove_channel(Channel& channel, bool retry_now, Now now) {
+  Swarm::remove_channel(channel, retry_now, now);
+  if (sizes_.turn() == &channel) sizes_.end_turn();
+  review_size(now);
+}
+
+SwarmStatus StaticSwarm::status() const {
+  SwarmStatus status = Swarm::status();
+  status.content_length = length_;
+  status.complete = complete_;
+  if (length_ && verified_.contains(chunk_count_ - 1)) {
+    status.verified_bytes -= chunk_count_ * metadata_.chunk_size - *length_;
+  }
+  return status;
+}
+
+// --- What to ask for
+
+void StaticSwarm::set_read_position(ChunkIndex chunk) {
+  settings_.policy = PickPolicy::in_order;
+  read_position_ = chunk;
+}
+
+PickQuestion StaticSwarm::question(Channel& from, std::uint64_t max_chunks) const {
+  return {.from = from,
+          .channels = channels_,
+          .verified = verified_,
+          .requested = requested_,
+          .chunk_count = chunk_count_,
+          .read_position = settings_.policy == PickPolicy::in_order ? read_position_ : 0,
+          .max_chunks = max_chunks};
+}
+
+ChunkRange StaticSwarm::pick_chunks(Channel& from, std::uint64_t max_chunks, Now now) {
+  if (chunk_count_ == 0) return pick_for_size(from);
+  const PickQuestion q = question(from, max_chunks);
+  if (reader_waits()) {
+    if (const ChunkRange late = take_over(q, now); !late.empty()) return late;
+  }
+  const ChunkRange range =
+      settings_.policy == PickPolicy::in_order ? pick_in_order(q) : pick_rarest_first(q, random_);
+  if (!range.empty()) return range;
+  // A reader that jumped ahead: the rest of the content, once it has what it reads.
+  if (q.read_position != 0) {
+    PickQuestion rest = q;
+    rest.read_position = 0;
+    if (const ChunkRange before = pick_in_order(rest); !before.empty()) return before;
+  }
+  return take_over(q, now);
+}
+
+// The chunk at the read position has been asked for and is not here.
+bool StaticSwarm::reader_waits() const {
+  return settings_.policy == PickPolicy::in_order && channels_.size() > 1 &&
+         requested_.contains(verified_.next_out(read_position_));
+}
+
+ChunkRange StaticSwarm::take_over(const PickQuestion& q, Now now) {
+  const bool urgent = reader_waits();
+  const Takeover takeover = pick_takeover(q, metadata_.chunk_size, urgent, now);
+  if (takeover.chunks.empty()) return {};
+  if (takeover.cancel) {
+    takeover.from->cancel(takeover.chunks);
+    touched_.push_back(takeover.from->local());
+  } else {
+    asked_twice_ = true;
+  }
+  return takeover.chunks;
+}
+
+// --- What has come
+
+bool StaticSwarm::is_wanted(ChunkIndex chunk) const {
+  if (complete_ || store_failed_ || verified_.contains(chunk)) return false;
+  return chunk_count_ == 0 ? chunk < kMaxChunks : chunk < chunk_count_;
+}
+
+void StaticSwarm::flush(Now now) {
+  if (batch_.empty()) return review_size(now);
+  for (const Received& received : batch_) accept(received, now);
+  write_run(now);
+  batch_.clear();
+  check_complete();
+  review_size(now);
+}
+
+void StaticSwarm::accept(const Received& received, Now now) {
+  if (take_duplicate(received)) return;
+  if (detects_size()) return accept_for_size(received, now);
+  const ReceivedChunk& chunk = received.chunk;
+  Verdict verdict = Verdict::missing_hash;
+  if (know_peaks(received)) {
+    verdict = verify_with_hashes(received, [&](std::span<const ClaimedHash> hashes) {
+      return verifier_.verify(chunk.chunk, chunk.payload, hashes);
+    });
+  }
+  if (verdict != Verdict::verified) return refuse(received, verdict, now);
+  queue_write(received.from, chunk.chunk, chunk.one_way_delay_us, chunk.payload, now);
+}
+
+// Whether the tree has its peaks, now that this chunk's datagram has been seen.
+bool StaticSwarm::know_peaks(const Received& received) {
+  if (metadata_.integrity == IntegrityMethod::none) return chunk_count_ != 0;
+  if (!verifier_.has_tree()) return false;
+  if (verifier_.tree().peaks_known()) return true;
+  // Peaks that did not fit into this datagram came in those before it.
+  return verifier_.accept_peaks(hashes_of(received.chunk, false)) ||
+         verifier_.accept_peaks(with_early_hashes(received));
+}
+
+void StaticSwarm::check_complete() {
+  if (complete_ || !length_ || verified_.count() != chunk_count_) return;
+  complete_ = true;
+  asked_twice_ = false;
+  for (Channel* channel : channels_) channel->cancel({0, chunk_count_});
+  events_.push_back({handle_, event::Complete{}});
+}
+
+// --- What is given to others
+
+std::size_t StaticSwarm::payload_size(ChunkIndex chunk) const {
+  if (!length_ || chunk + 1 != chunk_count_) return metadata_.chunk_size;
+  return static_cast<std::size_t>(*length_ - offset_of(chunk));
+}
+
+ChunkRange StaticSwarm::extent() const {
+  return {0, chunk_count_ == 0 ? kMaxChunks : chunk_count_};
+}
+
+Bin StaticSwarm::proof_top(ChunkIndex chunk) const {
+  return verifier_.has_tree() ? peak_of(chunk, chunk_count_) : Bin::none();
+}
+
+bool StaticSwarm::matches(ChunkIndex chunk, std::span<const std::byte> payload) {
+  return !verifier_.has_tree() || verifier_.matches(chunk, payload);
+}
+
+}  // namespace ppspp

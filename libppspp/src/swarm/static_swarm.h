@@ -1,0 +1,76 @@
+// The swarm of a static content: its size, its hash tree, and what is still missing of it (RFC
+// 7574, section 5).
+#pragma once
+
+#include <memory>
+
+#include "swarm/chunk_picker.h"
+#include "swarm/size_detection.h"
+#include "swarm/swarm.h"
+
+namespace ppspp {
+
+class StaticSwarm final : public Swarm {
+ public:
+  // `random` and `scratch` are the endpoint's and outlive the swarm.
+  static Result<std::unique_ptr<Swarm>> create(SwarmHandle handle, const SwarmMetadata& metadata,
+                                               std::unique_ptr<ChunkStore> store,
+                                               const SwarmContent& content,
+                                               const JoinSettings& settings, RandomSource& random,
+                                               ChannelScratch& scratch);
+
+  void remove_channel(Channel& channel, bool retry_now, Now now) override;
+  void flush(Now now) override;
+  TimePoint deadline() const override { return size_deadline_; }
+  void handle_deadline(Now now) override { review_size(now); }
+  void set_read_position(ChunkIndex chunk) override;
+  SwarmStatus status() const override;
+
+  // ChannelContext
+  std::uint64_t chunk_count() const override { return chunk_count_; }
+  ChunkRange extent() const override;
+  ChunkRange acknowledgeable(ChunkIndex chunk) const override;
+  bool complete() const override { return complete_; }
+  bool is_wanted(ChunkIndex chunk) const override;
+  bool can_serve() const override { return !store_failed_ && chunk_count_ != 0; }
+  std::size_t payload_size(ChunkIndex chunk) const override;
+  Bin proof_top(ChunkIndex chunk) const override;
+  std::span<const std::byte> hash(Bin bin) const override { return verifier_.tree().node(bin); }
+
+ private:
+  StaticSwarm(SwarmHandle handle, const SwarmMetadata& metadata, std::unique_ptr<ChunkStore> store,
+              const JoinSettings& settings, RandomSource& random, ChannelScratch& scratch);
+  Result<void> begin(const SwarmContent& content);
+  Result<void> begin_with_tree(const SwarmContent& content);
+
+  ChunkRange pick_chunks(Channel& from, std::uint64_t max_chunks, Now now) override;
+  ChunkRange take_over(const PickQuestion& question, Now now);
+  PickQuestion question(Channel& from, std::uint64_t max_chunks) const;
+  bool reader_waits() const;
+
+  bool know_peaks(const Received& received);
+  void accept(const Received& received, Now now);
+  bool matches(ChunkIndex chunk, std::span<const std::byte> payload) override;
+  void check_complete();
+
+  // static_swarm_size.cc
+  bool detects_size() const {
+    return chunk_count_ == 0 && !store_failed_ && metadata_.integrity == IntegrityMethod::merkle;
+  }
+  void review_size(Now now);
+  void drop_claim(Now now);
+  ChunkRange pick_for_size(const Channel& from) const;
+  void accept_for_size(const Received& received, Now now);
+  void acknowledge_for_size(const Received& received);
+  void learn_size(Channel& from, Now now);
+
+  ContentVerifier verifier_;
+  std::uint64_t chunk_count_ = 0;
+  std::optional<std::uint64_t> length_;  // octets, exact; known when chunk_count_ is
+  SizeDetection sizes_;
+  TimePoint size_deadline_ = kNever;
+  ChunkIndex read_position_ = 0;
+  bool complete_ = false;
+};
+
+}  // namespace ppspp
