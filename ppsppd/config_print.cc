@@ -1,0 +1,24 @@
+#include <fmt/format.h>
+
+#include "config_directives.h"
+
+namespace ppspp::daemon {
+
+std::string print_config(const Config& config) {
+  std::string text;
+  for (const Section& section : config_sections()) {
+    text += fmt::format("{}[{}]\n", text.empty() ? "" : "\n", section.name);
+    for (const auto& directive : section.directives) {
+      text += fmt::format("{} = {}\n", directive.name, directive.print(config));
+    }
+  }
+  for (const ScheduleEntry& entry : config.schedule) {
+    text += "\n[[schedule]]\n";
+    for (const auto& directive : schedule_directives()) {
+      text += fmt::format("{} = {}\n", directive.name, directive.print(entry));
+    }
+  }
+  return text;
+}
+
+}  // namespace ppspp::daemon
