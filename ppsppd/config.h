@@ -28,8 +28,8 @@ struct ScheduleEntry {
       0x7f;  // bit 0 is Monday; of an entry that runs over midnight, where it begins
   unsigned from_minute = 0;
   unsigned to_minute = 24 * 60;
-  Rate upload;  // absent: no limit in these hours
-  Rate download;
+  std::optional<Rate> upload;  // absent: as in the rest of the time
+  std::optional<Rate> download;
   friend bool operator==(const ScheduleEntry&, const ScheduleEntry&) = default;
 };
 

@@ -58,36 +58,49 @@ Directive<Owner> text_directive(std::string_view name, std::string_view right, G
 
 constexpr std::uint64_t kMostOctets = 1'000'000'000'000'000'000;
 
-// "500k", "2M", a number, or "none".
+// "500k", "2M", a number, or "none", which is a Rate without a value.
+std::optional<Rate> read_octets(const toml::node& node) {
+  if (const auto* number = node.as_integer()) {
+    const auto value = static_cast<std::uint64_t>(std::max<std::int64_t>(number->get(), 0));
+    return value >= 1 && value <= kMostOctets ? std::optional<Rate>(value) : std::nullopt;
+  }
+  const auto* text = node.as_string();
+  if (text == nullptr) return std::nullopt;
+  if (text->get() == "none") return std::optional<Rate>(std::in_place);
+  const auto exact = parse_decimal<std::uint64_t>(text->get());
+  if (exact)
+    return *exact >= 1 && *exact <= kMostOctets ? std::optional<Rate>(*exact) : std::nullopt;
+  const auto value = tools::parse_rate(text->get());
+  return value ? std::optional<Rate>(*value) : std::nullopt;
+}
+
+std::string print_rate(const Rate& rate) {
+  return print_text(rate ? print_octets(*rate) : "none");
+}
+
+// A member that is a Rate; a number, which always has a value; or a Rate that may be left out.
 template <typename Owner, typename Get>
-Directive<Owner> octets_directive(std::string_view name, std::string_view right, Get get,
-                                  bool may_be_none = true) {
+Directive<Owner> octets_directive(std::string_view name, std::string_view right, Get get) {
+  using Value = std::remove_cvref_t<decltype(get(std::declval<Owner&>()))>;
   const auto read = [=](const toml::node& node, Owner& owner, ConfigProblems& problems) {
-    if (const auto* number = node.as_integer()) {
-      if (number->get() >= 1 && static_cast<std::uint64_t>(number->get()) <= kMostOctets) {
-        get(owner) = static_cast<std::uint64_t>(number->get());
-        return;
-      }
-    } else if (const auto* text = node.as_string()) {
-      if (may_be_none && text->get() == "none") {
-        get(owner) = {};
-        return;
-      }
-      const auto exact = parse_decimal<std::uint64_t>(text->get());
-      const auto value = exact && *exact >= 1 && *exact <= kMostOctets
-                             ? Result<std::uint64_t>(*exact)
-                             : tools::parse_rate(text->get());
-      if (value) {
-        get(owner) = *value;
-        return;
-      }
+    const std::optional<Rate> value = read_octets(node);
+    constexpr bool kNeedsValue = std::is_same_v<Value, std::uint64_t>;
+    if (!value || (kNeedsValue && !*value)) return wrong_type(node, name, right, problems);
+    if constexpr (kNeedsValue) {
+      get(owner) = **value;
+    } else {
+      get(owner) = *value;
     }
-    wrong_type(node, name, right, problems);
   };
-  return {name, read, [=](const Owner& owner) {
-            const std::optional<std::uint64_t> value = get(owner);
-            return print_text(value ? print_octets(*value) : "none");
-          }};
+  const auto print = [=](const Owner& owner) {
+    if constexpr (std::is_same_v<Value, std::optional<Rate>>) {
+      const std::optional<Rate>& value = get(owner);
+      return value ? print_rate(*value) : std::string();
+    } else {
+      return print_rate(get(owner));
+    }
+  };
+  return {name, read, print};
 }
 
 template <typename Owner, typename Get>
@@ -258,7 +271,7 @@ Section gateway_section() {
            number_directive("max_readers", PPSPP_MEMBER(gateway.max_readers), 1, 100'000),
            number_directive("idle_minutes", PPSPP_MEMBER(gateway.idle_minutes), 0, 525'600),
            octets_directive<Config>("read_ahead", "a size in octets, such as \"8M\"",
-                                    PPSPP_MEMBER(gateway.read_ahead), false),
+                                    PPSPP_MEMBER(gateway.read_ahead)),
            rate_directive<Config>("max_rate", PPSPP_MEMBER(gateway.max_rate))}};
 }
 

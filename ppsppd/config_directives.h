@@ -31,7 +31,7 @@ template <typename Owner>
 struct Directive {
   std::string_view name;
   std::function<void(const toml::node&, Owner&, ConfigProblems&)> read;
-  std::function<std::string(const Owner&)> print;  // the value, in TOML
+  std::function<std::string(const Owner&)> print;  // the value, in TOML; empty: there is none
 };
 
 struct Section {

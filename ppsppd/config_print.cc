@@ -15,7 +15,8 @@ std::string print_config(const Config& config) {
   for (const ScheduleEntry& entry : config.schedule) {
     text += "\n[[schedule]]\n";
     for (const auto& directive : schedule_directives()) {
-      text += fmt::format("{} = {}\n", directive.name, directive.print(entry));
+      const std::string value = directive.print(entry);
+      if (!value.empty()) text += fmt::format("{} = {}\n", directive.name, value);
     }
   }
   return text;

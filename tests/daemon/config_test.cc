@@ -81,6 +81,7 @@ upload = "1M"
 name = "night"
 from = "22:00"
 to = "06:00"
+download = "none"
 )",
                                    "c.toml");
   REQUIRE(config);
@@ -116,6 +117,9 @@ to = "06:00"
   REQUIRE(config->schedule.size() == 2);
   CHECK(config->schedule[0] == ScheduleEntry{"day", 0x1f, 480, 1110, 1U << 20, std::nullopt});
   CHECK(config->schedule[1].days == 0x7f);
+  CHECK_FALSE(config->schedule[1].upload);  // as ever
+  REQUIRE(config->schedule[1].download);
+  CHECK_FALSE(*config->schedule[1].download);  // none
 
   const auto again = parse_config(print_config(*config), "c.toml");
   REQUIRE(again);
