@@ -1,0 +1,30 @@
+// The HTTP interface of the daemon: /v1 over the service, as in ppsppd-api(7).
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <functional>
+#include <memory>
+
+#include "http/http_server.h"
+#include "service.h"
+
+namespace ppspp::daemon {
+
+class ControlApi {
+ public:
+  ControlApi(boost::asio::io_context& io, Service& service);
+  ~ControlApi();  // ends what is being streamed
+  ControlApi(const ControlApi&) = delete;
+  ControlApi& operator=(const ControlApi&) = delete;
+
+  // For http::Server. What is not below /v1 goes to `other`.
+  void handle(std::shared_ptr<http::Exchange> exchange);
+  void set_other(std::function<void(std::shared_ptr<http::Exchange>)> other);
+  std::size_t subscribers() const;
+
+ private:
+  class Impl;
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace ppspp::daemon
