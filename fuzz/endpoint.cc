@@ -453,7 +453,7 @@ class Session {
         return join();
       default:
         require(endpoint_->status(swarm_).has_value());
-        require(endpoint_->channels(swarm_).size() <= 8);
+        require(endpoint_->channels(swarm_, now_).size() <= 8);
     }
   }
 

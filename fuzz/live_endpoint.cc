@@ -637,7 +637,7 @@ class Session {
         faults_ = {};
         return join();
       default:
-        require(endpoint_->channels(swarm_).size() <= 8);
+        require(endpoint_->channels(swarm_, now_).size() <= 8);
         return check_status();
     }
   }

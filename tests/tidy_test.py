@@ -38,6 +38,8 @@ PUBLIC_HEADERS = {
     "hash_function.h": "base",
     "ledbat_options.h": "congestion",
     "random_source.h": "base",
+    "address_rules.h": "base",
+    "duration_histogram.h": "base",
     "result.h": "base",
     "signature_algorithm.h": "base",
     "signing_key.h": "crypto",

@@ -19,7 +19,7 @@ struct Seeding {
     original.metadata.content_length = size;
   }
   Puppet puppet(std::size_t index = 0) { return {world, *node, original.metadata, index}; }
-  std::size_t channels() { return node->endpoint().channels(node->swarm()).size(); }
+  std::size_t channels() { return node->channels(node->swarm()).size(); }
 
   World world;
   Original original;

@@ -108,7 +108,7 @@ TEST_SUITE("endpoint/live_attack") {
     CHECK(a.viewer().octets() > 2 * kRate);
     // The eight are gone, or brought nothing; the source is there.
     bool has_source = false;
-    for (const ChannelStatus& channel : a.viewer().node().endpoint().channels(a.viewer().swarm())) {
+    for (const ChannelStatus& channel : a.viewer().node().channels(a.viewer().swarm())) {
       has_source |= channel.peer == a.live.source().address() && channel.bytes_received > 0;
     }
     CHECK(has_source);
@@ -206,7 +206,7 @@ TEST_SUITE("endpoint/live_attack") {
     CHECK(viewer.gaps() == 0);
     CHECK_FALSE(viewer.wrong());
     CHECK(viewer.octets() > 18 * kRate);
-    for (const ChannelStatus& channel : live.source().endpoint().channels(live.feed())) {
+    for (const ChannelStatus& channel : live.source().channels(live.feed())) {
       if (channel.peer == viewer.node().address()) continue;
       MESSAGE("sent ", channel.bytes_sent, " in flight ", channel.flight_size);
       CHECK(channel.flight_size <= 64'000);

@@ -24,7 +24,7 @@ struct Serving {
     peer->say({Request{chunks}});
     return peer->hear(time);
   }
-  ChannelStatus channel() { return node->endpoint().channels(node->swarm()).at(0); }
+  ChannelStatus channel() { return node->channels(node->swarm()).at(0); }
 
   World world;
   Original original;

@@ -170,7 +170,7 @@ TEST_SUITE("endpoint/store") {
       CHECK(setup.seeder->status().store_failed);
       CHECK(has_event(*setup.seeder, kStoreFailed));
       setup.check_idle_hour();
-      const auto channels = setup.leecher->endpoint().channels(setup.leecher->swarm());
+      const auto channels = setup.leecher->channels(setup.leecher->swarm());
       REQUIRE(channels.size() == 1);
       CHECK(channels[0].choked_by_peer);
       Node& other = setup.world.add_node();

@@ -24,7 +24,7 @@ SwarmMetadata with_length(SwarmMetadata metadata, std::size_t length) {
 
 std::uint64_t received_from(Node& node, const Node& peer) {
   std::uint64_t bytes = 0;
-  for (const ChannelStatus& channel : node.endpoint().channels(node.swarm())) {
+  for (const ChannelStatus& channel : node.channels(node.swarm())) {
     if (channel.peer == peer.address()) bytes += channel.bytes_received;
   }
   return bytes;
@@ -179,7 +179,7 @@ TEST_SUITE("endpoint/swarm") {
       REQUIRE(world.run_until([&] { return leecher.status().complete; }, 30s));
       check_genuine(leecher, content);
       world.run_for(1s);
-      CHECK(seeder.endpoint().channels(seeder.swarm()).size() == 1);  // the old one is gone
+      CHECK(seeder.channels(seeder.swarm()).size() == 1);  // the old one is gone
     });
   }
 
@@ -272,12 +272,12 @@ TEST_SUITE("endpoint/swarm") {
       REQUIRE(world.run_until([&] { return b.status().complete; }, 5s));
       check_genuine(b, content);
       world.run_for(10s);
-      CHECK(a.endpoint().channels(a.swarm()).size() == 1);
-      CHECK(b.endpoint().channels(b.swarm()).size() == 1);
+      CHECK(a.channels(a.swarm()).size() == 1);
+      CHECK(b.channels(b.swarm()).size() == 1);
       const std::size_t seen = a.status().peers_seen + b.status().peers_seen;
       world.run_for(60s);
       CHECK(a.status().peers_seen + b.status().peers_seen == seen);
-      CHECK(a.endpoint().channels(a.swarm()).size() == 1);
+      CHECK(a.channels(a.swarm()).size() == 1);
     });
   }
 

@@ -107,7 +107,7 @@ TEST_SUITE("endpoint/transfer") {
     CHECK(leecher.endpoint().leave(swarm, world.now(leecher)) != nullptr);
     world.run_for(100ms);
     CHECK(leecher.endpoint().idle());
-    CHECK(seeder.endpoint().channels(seeder.swarm()).empty());  // the closing HANDSHAKE (2.3 #42)
+    CHECK(seeder.channels(seeder.swarm()).empty());  // the closing HANDSHAKE (2.3 #42)
     seeder.endpoint().leave(seeder.swarm(), world.now(seeder));
     world.run_for(100ms);
     CHECK(seeder.endpoint().idle());

@@ -65,6 +65,10 @@ SwarmHandle Node::join(const SwarmMetadata& metadata, std::unique_ptr<ChunkStore
   return swarm_ = *joined;
 }
 
+std::vector<ChannelStatus> Node::channels(SwarmHandle swarm) const {
+  return endpoint_->channels(swarm, world_.now(*this));
+}
+
 void Node::add_peer(SwarmHandle swarm, const Node& peer) {
   endpoint_->add_peer(swarm, peer.address(), world_.now(*this));
 }

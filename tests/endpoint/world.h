@@ -56,6 +56,7 @@ class Node {
   SwarmStatus status() { return *endpoint_->status(swarm_); }
   bool complete(SwarmHandle swarm) { return endpoint_->status(swarm)->complete; }
   SwarmHandle swarm() const { return swarm_; }
+  std::vector<ChannelStatus> channels(SwarmHandle swarm) const;
   const std::vector<Event>& events() const { return events_; }
   void crash();  // forgets everything without a word; a new endpoint with the same address
   std::function<bool(std::span<const std::byte>)> on_send;  // false: the datagram is swallowed

@@ -12,8 +12,10 @@
 #include <span>
 #include <vector>
 
+#include "ppspp/address_rules.h"
 #include "ppspp/chunk_range.h"
 #include "ppspp/chunk_store.h"
+#include "ppspp/duration_histogram.h"
 #include "ppspp/ledbat_options.h"
 #include "ppspp/random_source.h"
 #include "ppspp/result.h"
@@ -27,10 +29,16 @@ namespace ppspp {
 
 struct EndpointOptions {
   std::size_t max_channels = 200;               // established, over all swarms
+  std::size_t max_channels_per_swarm = 0;       // 0: only max_channels counts
   std::size_t max_half_open = 4'096;            // first datagrams answered and not yet confirmed
   std::size_t max_half_open_per_address = 16;   // of one IP address
   std::optional<std::uint64_t> upload_limit;    // octets per second, of whole datagrams
   std::optional<std::uint64_t> download_limit;  // octets per second, of content asked for
+  RateLimits per_peer;                          // of each channel, unless its swarm has its own
+  // Chunks that one peer may have asked for and not got yet; what it asks for beyond that is
+  // dropped without a word (12.6). 0: no such limit.
+  std::uint64_t max_queued_chunks_per_peer = std::uint64_t{1} << 20;
+  AddressRules rules;
   // What the socket can hold before it is read, in octets: so much may be asked for on a fast path.
   std::size_t receive_buffer = std::size_t{4} << 20;
   // The largest UDP payload of a path that nothing is known about: 1500 less the headers of IPv6.
@@ -54,9 +62,41 @@ struct EndpointCounters {
   std::uint64_t wrong_address = 0;
   std::uint64_t handshakes_refused = 0;  // not our swarm, or a failed check
   std::uint64_t handshakes_over_limit = 0;
+  std::uint64_t handshakes_forbidden = 0;  // by the address rules or a ban
+  std::uint64_t requests_over_limit = 0;   // chunks: EndpointOptions::max_queued_chunks_per_peer
   std::uint64_t decode_errors = 0;
   std::uint64_t peers_dropped = 0;  // for faults
   std::uint64_t peers_dead = 0;     // silent (3.12)
+};
+
+// What there is, and totals that never go back when a swarm is left.
+struct EndpointStatistics {
+  std::size_t swarms = 0;          // joined
+  std::size_t swarms_active = 0;   // that have a channel
+  std::size_t swarms_awaited = 0;  // that sleep
+  std::size_t channels_connecting = 0;
+  std::size_t channels_established = 0;
+  std::size_t half_open = 0;
+  std::size_t banned = 0;                  // by a command and automatically
+  std::uint64_t requests_queued = 0;       // chunks asked of us that have not left yet
+  std::uint64_t requests_outstanding = 0;  // chunks that we asked for and that are not here yet
+
+  struct Totals {
+    std::uint64_t bytes_in = 0;   // content, verified
+    std::uint64_t bytes_out = 0;  // content, resent included
+    std::uint64_t chunks_verified = 0;
+    std::uint64_t chunks_rejected = 0;      // wrong by their hashes
+    std::uint64_t chunks_unverifiable = 0;  // dropped for want of a hash
+    std::uint64_t chunks_duplicate = 0;
+    std::uint64_t chunks_retransmitted = 0;
+    std::uint64_t chunks_skipped = 0;  // live: given up
+  };
+  Totals static_swarms;
+  Totals live_swarms;
+  DurationHistogram queueing_delay;  // LEDBAT's, of the acknowledgements
+  // How often a swarm was looked at: what all events together have cost. That of one event does not
+  // depend on how many swarms there are.
+  std::uint64_t swarm_turns = 0;
 };
 
 // One datagram, or a train: datagrams of `segment_size` octets each, the last one possibly shorter,
@@ -111,8 +151,31 @@ class Endpoint {
   // For a reader: chunks before `chunk` are of no interest any more, those after it are wanted in
   // order (PickPolicy::in_order from now on).
   void set_read_position(SwarmHandle swarm, ChunkIndex chunk, Now now);
+  // What the readers of a static content wait for, in the order of their importance. Replaces what
+  // was set before.
+  void set_read_windows(SwarmHandle swarm, std::span<const ReadWindow> windows, Now now);
+  // Limits of all swarms together; absent or 0: none. All limits may be changed at any time.
   void set_limits(std::optional<std::uint64_t> upload, std::optional<std::uint64_t> download,
                   Now now);
+  void set_peer_limits(const RateLimits& limits, Now now);
+  void set_swarm_limits(SwarmHandle swarm, const SwarmLimits& limits, Now now);
+
+  // Who is talked to. Channels to addresses that are forbidden from now on are closed without a
+  // word; nothing is sent to such addresses, and what comes from them is not looked at.
+  void set_address_rules(const AddressRules& rules, Now now);
+  // Besides the rules: for `duration`, or for good. Replaces what was set for the same network.
+  void ban(const Network& network, std::optional<Microseconds> duration, Now now);
+  // Lifts the ban of exactly this network, and the automatic ones of addresses in it. False: there
+  // was none.
+  bool unban(const Network& network);
+  std::vector<Ban> bans(Now now) const;
+
+  // A swarm that sleeps: it costs its ID. The first handshake for it is kept (few, for seconds) and
+  // event::Wanted said; when the ID is joined or published, it is answered as if it had just come.
+  // A swarm that is joined is not asleep, but sleeps again when it is left.
+  void await(const SwarmId& id);
+  void stop_awaiting(const SwarmId& id);
+
   // The store has finished what it answered not_yet to.
   void store_ready(SwarmHandle swarm, Now now);
 
@@ -131,12 +194,16 @@ class Endpoint {
 
   ChunkStore* store(SwarmHandle swarm);  // null if left
   std::optional<SwarmStatus> status(SwarmHandle swarm) const;
-  std::vector<ChannelStatus> channels(SwarmHandle swarm) const;
+  std::vector<ChannelStatus> channels(SwarmHandle swarm, Now now) const;
   bool has_chunk(SwarmHandle swarm, ChunkIndex chunk) const;
   // The verified run that begins at `chunk`; empty if it is not there.
   ChunkRange verified_run(SwarmHandle swarm, ChunkIndex chunk) const;
   std::uint64_t chunk_count(SwarmHandle swarm) const;  // 0: not known
+  // Which parts of the content are here: `buckets` equal ones, 0 (nothing) to 255 (all). Of a live
+  // swarm: of its window. Empty where the size is not known.
+  std::vector<std::uint8_t> availability(SwarmHandle swarm, std::size_t buckets) const;
   const EndpointCounters& counters() const;
+  EndpointStatistics statistics(Now now) const;  // takes a look at every channel
   bool idle() const;  // no swarm, no channel, no half-open handshake: for tests and metrics
   void check_invariants() const;  // slow; ends the program if one is broken: for tests
 

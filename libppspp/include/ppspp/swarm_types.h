@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "ppspp/chunk_range.h"
+#include "ppspp/swarm_metadata.h"
 #include "ppspp/time.h"
 #include "ppspp/transport_address.h"
 
@@ -18,6 +19,34 @@ namespace ppspp {
 enum class PickPolicy : std::uint8_t {
   in_order,      // for a reader: next after the read position first, late chunks asked for twice
   rarest_first,  // for a file: within a window, what the fewest peers have
+  on_demand,     // for readers: only what read windows want
+};
+
+// Octets per second. Absent or 0: no limit.
+struct RateLimits {
+  std::optional<std::uint64_t> upload;    // of whole datagrams with content
+  std::optional<std::uint64_t> download;  // of content that is asked for
+  friend bool operator==(const RateLimits&, const RateLimits&) = default;
+};
+
+// What one swarm may take of an Endpoint.
+struct SwarmLimits {
+  RateLimits total;     // over all its peers
+  RateLimits per_peer;  // of each of its channels. Absent: the endpoint's; 0: none
+  // Its share where the endpoint's limits bind, against that of the other swarms that have
+  // something to send or to ask for: 1 to 10,000. What it does not use goes to the others.
+  std::uint32_t weight = 100;
+  std::size_t max_channels = 0;  // 0: EndpointOptions::max_channels_per_swarm
+  friend bool operator==(const SwarmLimits&, const SwarmLimits&) = default;
+};
+
+// A reader of static content waits for chunk `begin`. Chunks before `urgent_end` go before all
+// else; then those before `end`.
+struct ReadWindow {
+  ChunkIndex begin = 0;
+  ChunkIndex urgent_end = 0;
+  ChunkIndex end = 0;
+  friend bool operator==(const ReadWindow&, const ReadWindow&) = default;
 };
 
 // Names a swarm of an Endpoint. Never reused; operations on one that was left do nothing.
@@ -68,16 +97,18 @@ struct LiveSourceSettings {
   std::uint64_t chunks_per_signature = 0;
   // How much content one signature covers, where the metadata do not say how many chunks.
   Microseconds signature_interval{60'000};
+  SwarmLimits limits = {};
 };
 
 struct JoinSettings {
   PickPolicy policy = PickPolicy::rarest_first;
   bool allow_unprotected = false;  // integrity `none` with peers outside private networks
   LiveSettings live = {};          // for a live swarm
+  SwarmLimits limits = {};
 };
 
-// Times from the signature of a chunk to its verification, of those signed after we tuned in, by the
-// clocks of the two ends: between hosts they are as good as the clocks agree.
+// Times from the signature of a chunk to its verification, of those signed after we tuned in, by
+// the clocks of the two ends: between hosts they are as good as the clocks agree.
 struct LatencySummary {
   std::uint64_t chunks = 0;  // how many were measured
   Microseconds least{0};
@@ -121,11 +152,20 @@ struct SwarmStatus {
   std::optional<LiveStatus> live;  // of a live swarm
 };
 
+enum class ChannelState : std::uint8_t {
+  connecting,   // our first datagram was not answered yet
+  established,  // the handshake is complete
+  closing,      // it will be gone with the next batch
+};
+
 struct ChannelStatus {
   TransportAddress peer;
+  ChannelState state = ChannelState::connecting;
+  bool inbound = false;  // the peer came to us
   bool established = false;
   bool peer_complete = false;
   bool choked_by_peer = false;
+  bool choked_by_us = false;
   std::uint64_t bytes_received = 0;  // verified content
   std::uint64_t bytes_sent = 0;      // content
   std::size_t window = 0;            // LEDBAT's, octets
@@ -133,7 +173,16 @@ struct ChannelStatus {
   std::size_t datagram_size = 0;     // octets that the path is known to carry
   Microseconds rtt{0};
   Microseconds queueing_delay{0};
+  // The least one-way delay of the last minutes: as the clocks of the two ends are not in step, its
+  // changes tell something, and it may be negative.
+  Microseconds base_delay{0};
+  Microseconds connected_for{0};       // since the handshake was completed
+  std::uint64_t upload_rate = 0;       // octets of content per second, lately
+  std::uint64_t download_rate = 0;     // verified
   std::uint64_t requested_chunks = 0;  // asked of this peer and not here yet
+  std::uint64_t queued_chunks = 0;     // that it asked for and that have not left yet
+  std::uint64_t chunks_rejected = 0;   // of this peer's
+  std::uint64_t peer_chunks = 0;       // that it is known to have
 };
 
 namespace event {
@@ -165,13 +214,17 @@ struct Skipped {
 struct FeedEnded {
   std::uint64_t length;
 };  // octets; nothing comes after them
+// Somebody asks for a swarm that sleeps (Endpoint::await). Event::swarm is 0.
+struct Wanted {
+  SwarmId id;
+};
 }  // namespace event
 
 struct Event {
   SwarmHandle swarm;
   std::variant<event::SizeKnown, event::ChunksVerified, event::Complete, event::PeerJoined,
                event::PeerLeft, event::StoreFailed, event::PeerUnreachable, event::TunedIn,
-               event::Skipped, event::FeedEnded>
+               event::Skipped, event::FeedEnded, event::Wanted>
       what;
 };
 

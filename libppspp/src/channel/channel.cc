@@ -39,6 +39,7 @@ Channel::Channel(ChannelId local, const TransportAddress& peer, const ChannelOpt
       received_(now.monotonic),
       last_ack_at_(now.monotonic),
       munro_again_at_(now.monotonic),
+      sent_rate_(now.monotonic),
       last_interest_at_(now.monotonic),
       ledbat_(options.ledbat, options.base_datagram_size, now.monotonic),
       rtt_(options.ledbat),
@@ -53,6 +54,7 @@ Channel::Channel(ChannelId local, ChannelId remote, const TransportAddress& peer
                  const PeerCapabilities& capabilities, const ChannelOptions& options, Now now)
     : Channel(local, peer, options, now) {
   state_ = Established{remote};
+  established_at_ = now.monotonic;
   capabilities_ = capabilities;
   initiated_ = false;
 }

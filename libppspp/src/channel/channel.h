@@ -12,6 +12,7 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -45,6 +46,7 @@ struct ChannelOptions {
   std::size_t max_train_segments = 60;
   LedbatOptions ledbat;
   bool live = false;
+  std::uint64_t max_queued_chunks = 0;  // that the peer may have asked for; 0: no limit
 };
 
 // Each state owns exactly what is meaningful in it, its deadline included.
@@ -63,7 +65,7 @@ struct Closed {
   ChannelId remote;        // to which; 0: unknown, nothing can be sent
   CloseCause cause = CloseCause::ordinary;
 };
-using ChannelState = std::variant<Initiating, Established, Closed>;
+using ConversationState = std::variant<Initiating, Established, Closed>;
 
 // What `fill` wrote: a datagram or a train.
 struct Filled {
@@ -82,7 +84,7 @@ class Channel {
 
   ChannelId local() const { return local_; }
   const TransportAddress& peer() const { return peer_; }
-  const ChannelState& state() const { return state_; }
+  const ConversationState& state() const { return state_; }
   bool established() const { return std::holds_alternative<Established>(state_); }
   bool closed() const { return std::holds_alternative<Closed>(state_); }
   bool initiated() const { return initiated_; }
@@ -114,7 +116,10 @@ class Channel {
   // From the swarm.
   void on_verified(ChunkIndex chunk, std::int64_t one_way_delay_us, std::size_t bytes, Now now);
   void on_duplicate(ChunkIndex chunk, std::int64_t one_way_delay_us);
-  void on_wrong_chunk() { faults_.add(PeerFault::wrong_chunk); }
+  void on_wrong_chunk() {
+    faults_.add(PeerFault::wrong_chunk);
+    ++chunks_rejected_;
+  }
   void on_bad_signature() { faults_.add(PeerFault::bad_signature); }
   bool has_too_many_faults() const { return faults_.too_many(); }
   // It came without the hashes that prove it. Its peer sends it again when it hears no ACK; if it
@@ -142,11 +147,13 @@ class Channel {
   }  // REQUEST, or ACK of what we sent
   bool peer_complete(std::uint64_t chunk_count) const;
   bool choked() const { return choked_by_peer_; }
+  bool choking() const { return choking_; }
   const OutstandingRequests& requests() const { return requests_; }
   bool stalled() const { return stalls_ > 0; }
   // Nothing has come for so long, although asked for, that the peer may have forgotten us.
   bool looks_forgotten(Now now) const;
   std::uint64_t receive_rate(Now now) const { return received_.rate(now.monotonic); }
+  std::uint64_t send_rate(Now now) const { return sent_rate_.rate(now.monotonic); }
   // How long until all that is asked of this peer is here, as it delivers now.
   Microseconds time_to_finish(std::uint64_t more_bytes, std::uint32_t chunk_size, Now now) const;
 
@@ -156,6 +163,11 @@ class Channel {
   std::uint64_t bytes_received() const { return bytes_received_; }
   std::uint64_t bytes_sent() const { return bytes_sent_; }
   std::uint64_t decode_errors() const { return decode_errors_; }
+  std::uint64_t chunks_rejected() const { return chunks_rejected_; }
+  std::uint64_t requests_refused() const { return requests_refused_; }  // chunks, over the limit
+  TimePoint established_at() const { return established_at_; }          // if it ever was
+  // The queueing delay of the newest ACK with a sample since the last call.
+  std::optional<Microseconds> take_delay_sample() { return std::exchange(delay_sample_, {}); }
   TimePoint last_received_at() const { return last_received_at_; }
 
   // Unverified hashes that came in datagrams without DATA (5.3 #98), for chunks that follow.
@@ -179,7 +191,7 @@ class Channel {
     Bin next() const { return sent < peaks.size() ? peaks[sent] : uncles[sent - peaks.size()]; }
   };
 
-  void set_state(ChannelState state) { state_ = std::move(state); }
+  void set_state(ConversationState state) { state_ = std::move(state); }
   void count_sent_datagram(Now now);
   void update_rate(Now now);
 
@@ -207,6 +219,7 @@ class Channel {
 
   // channel_serve.cc
   void on_request(ChunkRange range, ChannelContext& context, Now now);
+  bool queue_request(ChunkRange range);
   void on_cancel(ChunkRange range);
   void tell_path(const SentChunks::Lost& lost, Now now);
   void handle_lost(const SentChunks::Lost& lost, Now now);
@@ -251,7 +264,7 @@ class Channel {
   ChannelId local_;
   TransportAddress peer_;
   ChannelOptions options_;
-  ChannelState state_;
+  ConversationState state_;
   PeerCapabilities capabilities_;
   bool initiated_;
   bool answer_now_ = false;  // 12.1.2: the second datagram is answered at once
@@ -269,6 +282,8 @@ class Channel {
   TimePoint last_fill_at_;
   int sent_since_received_ = 0;
   std::uint64_t decode_errors_ = 0;
+  std::uint64_t chunks_rejected_ = 0;
+  TimePoint established_at_;
 
   // Receiving.
   OutstandingRequests requests_;
@@ -309,6 +324,9 @@ class Channel {
 
   // Serving.
   RequestQueue wanted_;
+  std::uint64_t requests_refused_ = 0;
+  RateMeter sent_rate_;
+  std::optional<Microseconds> delay_sample_;
   TimePoint last_interest_at_;
   SentChunks sent_;
   Plan plan_;

@@ -156,6 +156,7 @@ void Channel::commit_train(const Filled& filled, ChannelContext& context, Now no
     payload += slot.payload.size();
   }
   bytes_sent_ += payload;
+  sent_rate_.add(payload, now.monotonic);
   context.count_sent(payload, resent_chunks_);
   resent_chunks_ = 0;
   if (ledbat_.flight_size() == 0) last_progress_at_ = now.monotonic;

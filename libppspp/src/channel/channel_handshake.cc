@@ -40,6 +40,7 @@ bool Channel::on_handshake(const Handshake& message, ChannelContext& context, No
   }
   capabilities_ = *capabilities;
   set_state(Established{message.source});
+  established_at_ = now.monotonic;
   answer_now_ = true;
   if (options_.live) confirm_at_ = now.monotonic + kFirstResend;
   update_rate(now);

@@ -134,6 +134,7 @@ void Channel::on_ack(const Ack& message, ChannelContext& context, Now now) {
   ledbat_.set_segment_size(path_.size());
   ledbat_.on_ack(acked.bytes, message.one_way_delay_us, rtt_.smoothed(), acked.app_limited,
                  now.monotonic);
+  delay_sample_ = ledbat_.queueing_delay();
   handle_lost(
       sent_.detect_losses(options_.ledbat.reordering_datagrams, rtt_.loss_delay(), now.monotonic),
       now);

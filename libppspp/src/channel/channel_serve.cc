@@ -32,8 +32,21 @@ void Channel::on_request(ChunkRange asked, ChannelContext& context, Now now) {
   parts.clear();
   sent_.subtract_from(range, parts);
   for (const ChunkRange part : parts) {
-    if (!wanted_.add(part)) break;
+    if (!queue_request(part)) break;
   }
+}
+
+// What one peer asks for beyond its limit is dropped (12.6). It asks again when it misses it.
+bool Channel::queue_request(ChunkRange range) {
+  if (options_.max_queued_chunks != 0) {
+    const std::uint64_t queued = std::min(wanted_.chunks(), options_.max_queued_chunks);
+    const std::uint64_t room = options_.max_queued_chunks - queued;
+    if (range.size() > room) {
+      requests_refused_ += range.size() - room;
+      range.end = range.begin + room;
+    }
+  }
+  return wanted_.add(range);
 }
 
 void Channel::on_cancel(ChunkRange range) {

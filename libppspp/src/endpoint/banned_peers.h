@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <deque>
 
+#include "ppspp/address_rules.h"
 #include "ppspp/time.h"
 #include "ppspp/transport_address.h"
 
@@ -29,6 +30,20 @@ class BannedPeers {
   bool contains(const TransportAddress& peer, TimePoint now) const {
     const auto found = find(peer);
     return found != banned_.end() && now < found->until;
+  }
+
+  // Lets those in the network come back, and forgets what they did. False: there were none.
+  bool forgive(const Network& network) {
+    return std::erase_if(banned_,
+                         [&](const Banned& banned) { return network.contains(banned.peer); }) > 0;
+  }
+
+  // Calls `each(peer, remaining)` for those that are banned now.
+  template <typename Each>
+  void for_each(TimePoint now, const Each& each) const {
+    for (const Banned& banned : banned_) {
+      if (now < banned.until) each(banned.peer, banned.until - now);
+    }
   }
 
  private:

@@ -1,5 +1,5 @@
-// When each channel wants to be woken: a heap with at most a few entries per channel. An entry is
-// only a hint: who is woken too early says when to be woken again.
+// When each channel, or each swarm, wants to be woken: a heap with at most a few entries for each.
+// An entry is only a hint: who is woken too early says when to be woken again.
 #pragma once
 
 #include <algorithm>
@@ -9,36 +9,37 @@
 #include <vector>
 
 #include "ppspp/time.h"
-#include "wire/message.h"
 
 namespace ppspp {
 
+template <typename Key>
 class DeadlineQueue {
  public:
-  void set(ChannelId channel, TimePoint at) {
+  void set(Key key, TimePoint at) {
     if (at == kNever) return;
-    auto [place, added] = earliest_.try_emplace(channel.value, at);
+    auto [place, added] = earliest_.try_emplace(key.value, at);
     if (!added && place->second <= at) return;  // it will be asked before that
     place->second = at;
-    heap_.push_back({at, channel});
+    heap_.push_back({at, key});
     std::push_heap(heap_.begin(), heap_.end(), later);
   }
 
-  void forget(ChannelId channel) { earliest_.erase(channel.value); }
+  void forget(Key key) {
+    if (earliest_.erase(key.value) != 0) trim();
+  }
 
   TimePoint first() const { return heap_.empty() ? kNever : heap_.front().at; }
 
-  // Takes out the channels that are due.
-  void take_due(TimePoint now, std::vector<ChannelId>& due) {
+  // Takes out those that are due.
+  void take_due(TimePoint now, std::vector<Key>& due) {
     while (!heap_.empty() && heap_.front().at <= now) {
       const Entry entry = heap_.front();
-      std::pop_heap(heap_.begin(), heap_.end(), later);
-      heap_.pop_back();
-      const auto place = earliest_.find(entry.channel.value);
-      if (place == earliest_.end() || place->second != entry.at) continue;  // overtaken or gone
-      earliest_.erase(place);
-      due.push_back(entry.channel);
+      pop();
+      if (is_stale(entry)) continue;
+      earliest_.erase(entry.key.value);
+      due.push_back(entry.key);
     }
+    trim();
   }
 
   bool empty() const { return earliest_.empty(); }
@@ -46,14 +47,26 @@ class DeadlineQueue {
  private:
   struct Entry {
     TimePoint at;
-    ChannelId channel;
+    Key key;
   };
+  // Overtaken by an earlier one, or forgotten.
+  bool is_stale(const Entry& entry) const {
+    const auto place = earliest_.find(entry.key.value);
+    return place == earliest_.end() || place->second != entry.at;
+  }
+  void pop() {
+    std::pop_heap(heap_.begin(), heap_.end(), later);
+    heap_.pop_back();
+  }
+  void trim() {
+    while (!heap_.empty() && is_stale(heap_.front())) pop();
+  }
   static bool later(const Entry& a, const Entry& b) {
-    return a.at != b.at ? a.at > b.at : a.channel > b.channel;
+    return a.at != b.at ? a.at > b.at : a.key > b.key;
   }
 
   std::vector<Entry> heap_;
-  std::unordered_map<std::uint32_t, TimePoint> earliest_;
+  std::unordered_map<decltype(Key::value), TimePoint> earliest_;
 };
 
 }  // namespace ppspp

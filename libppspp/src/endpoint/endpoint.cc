@@ -1,6 +1,7 @@
 // The public face of the Endpoint: one line each.
 #include "ppspp/endpoint.h"
 
+#include "endpoint/availability.h"
 #include "endpoint/endpoint_impl.h"
 
 namespace ppspp {
@@ -51,10 +52,7 @@ std::unique_ptr<ChunkStore> Endpoint::leave(SwarmHandle swarm, Now now) {
 }
 
 void Endpoint::add_peer(SwarmHandle handle, const TransportAddress& peer, Now now) {
-  Swarm* swarm = impl_->find(handle);
-  if (swarm == nullptr) return;
-  swarm->known_peers().add(peer, now.monotonic);
-  impl_->start_peers(*swarm, now);
+  impl_->add_peer(handle, peer, now);
 }
 
 void Endpoint::set_read_position(SwarmHandle handle, ChunkIndex chunk, Now) {
@@ -63,16 +61,49 @@ void Endpoint::set_read_position(SwarmHandle handle, ChunkIndex chunk, Now) {
   swarm->set_read_position(chunk);
 }
 
+void Endpoint::set_read_windows(SwarmHandle handle, std::span<const ReadWindow> windows, Now now) {
+  impl_->set_read_windows(handle, windows, now);
+}
+
 void Endpoint::set_limits(std::optional<std::uint64_t> upload,
                           std::optional<std::uint64_t> download, Now now) {
   impl_->set_limits(upload, download, now);
 }
 
-void Endpoint::store_ready(SwarmHandle handle, Now) {
-  Swarm* swarm = impl_->find(handle);
-  if (swarm == nullptr) return;
-  swarm->store_ready();
-  impl_->touch_all(*swarm);
+void Endpoint::set_peer_limits(const RateLimits& limits, Now now) {
+  impl_->set_peer_limits(limits, now);
+}
+
+void Endpoint::set_swarm_limits(SwarmHandle swarm, const SwarmLimits& limits, Now now) {
+  impl_->set_swarm_limits(swarm, limits, now);
+}
+
+void Endpoint::set_address_rules(const AddressRules& rules, Now now) {
+  impl_->set_address_rules(rules, now);
+}
+
+void Endpoint::ban(const Network& network, std::optional<Microseconds> duration, Now now) {
+  impl_->ban(network, duration, now);
+}
+
+bool Endpoint::unban(const Network& network) {
+  return impl_->unban(network);
+}
+
+std::vector<Ban> Endpoint::bans(Now now) const {
+  return impl_->bans(now);
+}
+
+void Endpoint::await(const SwarmId& id) {
+  impl_->await(id);
+}
+
+void Endpoint::stop_awaiting(const SwarmId& id) {
+  impl_->stop_awaiting(id);
+}
+
+void Endpoint::store_ready(SwarmHandle swarm, Now now) {
+  impl_->store_ready(swarm, now);
 }
 
 void Endpoint::handle_datagram(std::span<const std::byte> datagram, const TransportAddress& from,
@@ -113,25 +144,17 @@ std::optional<SwarmStatus> Endpoint::status(SwarmHandle handle) const {
   return swarm->status();
 }
 
-std::vector<ChannelStatus> Endpoint::channels(SwarmHandle handle) const {
-  std::vector<ChannelStatus> all;
+std::vector<ChannelStatus> Endpoint::channels(SwarmHandle swarm, Now now) const {
+  return impl_->channels(swarm, now);
+}
+
+std::vector<std::uint8_t> Endpoint::availability(SwarmHandle handle, std::size_t buckets) const {
   const Swarm* swarm = impl_->find(handle);
-  if (swarm == nullptr) return all;
-  for (const Channel* channel : swarm->channels()) {
-    all.push_back({.peer = channel->peer(),
-                   .established = channel->established(),
-                   .peer_complete = channel->peer_complete(swarm->chunk_count()),
-                   .choked_by_peer = channel->choked(),
-                   .bytes_received = channel->bytes_received(),
-                   .bytes_sent = channel->bytes_sent(),
-                   .window = channel->ledbat().window(),
-                   .flight_size = channel->ledbat().flight_size(),
-                   .datagram_size = channel->datagram_size(),
-                   .rtt = channel->rtt().smoothed(),
-                   .queueing_delay = channel->ledbat().queueing_delay().value_or(Microseconds(0)),
-                   .requested_chunks = channel->requests().chunks()});
-  }
-  return all;
+  return swarm == nullptr ? std::vector<std::uint8_t>{} : availability_of(*swarm, buckets);
+}
+
+EndpointStatistics Endpoint::statistics(Now now) const {
+  return impl_->statistics(now);
 }
 
 bool Endpoint::has_chunk(SwarmHandle handle, ChunkIndex chunk) const {

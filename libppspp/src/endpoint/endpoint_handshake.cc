@@ -17,8 +17,16 @@ constexpr Microseconds kAlive = std::chrono::seconds(2);
 
 }  // namespace
 
-bool Endpoint::Impl::admits_inbound() const {
-  return established_ < std::max<std::size_t>(1, options_.max_channels * kInboundShare / 10);
+// Whether the swarm may have one more channel, by its own limit.
+bool Endpoint::Impl::has_room(const Member& member) const {
+  const std::size_t own = member.limits.max_channels;
+  const std::size_t most = own != 0 ? own : options_.max_channels_per_swarm;
+  return most == 0 || member.swarm->channels().size() < most;
+}
+
+bool Endpoint::Impl::admits_inbound(const Member& member) const {
+  const std::size_t most = std::max<std::size_t>(1, options_.max_channels * kInboundShare / 10);
+  return established_ < most && has_room(member);
 }
 
 // Our own first datagram, come back because we were told of our own address as a peer's.
@@ -29,15 +37,19 @@ bool Endpoint::Impl::is_own_handshake(ChannelId source) const {
 
 const Endpoint::Impl::Slot* Endpoint::Impl::find_initiated_by(const TransportAddress& peer,
                                                               ChannelId initiator) const {
-  for (const auto& [id, slot] : channels_) {
-    if (slot.initiator == initiator && slot.channel->peer() == peer) return &slot;
-  }
-  return nullptr;
+  const auto found = by_initiator_.find({peer, initiator});
+  if (found == by_initiator_.end()) return nullptr;
+  const auto channel = channels_.find(found->second.value);
+  return channel == channels_.end() ? nullptr : &channel->second;
 }
 
 // Anything that is not as it should be is met with silence: the datagram may be forged (#19).
 void Endpoint::Impl::handle_first_datagram(std::span<const std::byte> datagram,
                                            const TransportAddress& from, Now now) {
+  if (!access_.allows(from, now.monotonic)) {
+    ++counters_.handshakes_forbidden;
+    return;
+  }
   const auto first = read_handshake(datagram);
   if (!first) {
     ++counters_.decode_errors;
@@ -45,14 +57,18 @@ void Endpoint::Impl::handle_first_datagram(std::span<const std::byte> datagram,
   }
   const Handshake& handshake = first->handshake;
   const auto& id = handshake.options.swarm_id;
-  const auto known =
-      id && id->size() <= SwarmId::kMaxSize ? by_id_.find(SwarmId(*id)) : by_id_.end();
-  Swarm* swarm = known == by_id_.end() ? nullptr : find(known->second);
+  const bool named = id && !id->empty() && id->size() <= SwarmId::kMaxSize;
+  const SwarmId swarm_id = named ? SwarmId(*id) : SwarmId();
+  const auto known = by_id_.find(swarm_id);
+  if (known == by_id_.end() && handshake.source.value != 0 && sleeping_.contains(swarm_id)) {
+    return wake(swarm_id, datagram, from, now);
+  }
+  Member* const member = known == by_id_.end() ? nullptr : find_member(known->second);
+  Swarm* const swarm = member == nullptr ? nullptr : member->swarm.get();
   const auto capabilities = swarm != nullptr && handshake.source.value != 0
                                 ? check_handshake(handshake.options, swarm->metadata(), true)
                                 : std::nullopt;
-  if (!capabilities || !swarm->may_talk_to(from) || is_own_handshake(handshake.source) ||
-      banned_.contains(from, now.monotonic)) {
+  if (!capabilities || !swarm->may_talk_to(from) || is_own_handshake(handshake.source)) {
     ++counters_.handshakes_refused;
     return;
   }
@@ -81,11 +97,25 @@ void Endpoint::Impl::handle_first_datagram(std::span<const std::byte> datagram,
     const auto* have = std::get_if<Have>(&*message);
     if (have != nullptr && haves < HalfOpen::kMaxHaves) entry.haves[haves++] = have->chunks;
   }
-  if (!admits_inbound() || !half_open_.add(entry, random_)) {
+  if (!admits_inbound(*member) || !half_open_.add(entry, random_)) {
     ++counters_.handshakes_over_limit;
     return;
   }
   answer(entry, *swarm, datagram.size());
+}
+
+// A handshake for a swarm that sleeps.
+void Endpoint::Impl::wake(const SwarmId& id, std::span<const std::byte> datagram,
+                          const TransportAddress& from, Now now) {
+  switch (sleeping_.keep(id, from, datagram, now.monotonic)) {
+    case SleepingSwarms::Kept::first:
+      events_.push_back({SwarmHandle{}, event::Wanted{id}});
+      return;
+    case SleepingSwarms::Kept::again:
+      return;
+    case SleepingSwarms::Kept::no_room:
+      ++counters_.handshakes_over_limit;
+  }
 }
 
 // The second datagram: HANDSHAKE and, as minor payload, what we have; never much more than asked.
@@ -119,14 +149,17 @@ void Endpoint::Impl::confirm(const HalfOpen& half_open, std::span<const std::byt
                              Now now) {
   const HalfOpen entry = half_open;
   half_open_.remove(entry.local);
-  Swarm* swarm = find(entry.swarm);
-  if (swarm == nullptr || !admits_inbound()) return;
+  Member* const member = find_member(entry.swarm);
+  if (member == nullptr || !admits_inbound(*member)) return;
+  Swarm& swarm = *member->swarm;
   auto channel = std::make_unique<Channel>(entry.local, entry.remote, entry.peer,
-                                           entry.capabilities, options_for(*swarm), now);
+                                           entry.capabilities, options_for(swarm), now);
   Channel& fresh = *channel;
-  add_channel(std::move(channel), *swarm, now).initiator = entry.remote;
-  for (const ChunkRange have : entry.haves) fresh.learn_have(have, *swarm, now);
-  fresh.handle_datagram(datagram, *swarm, now);
+  const Initiator initiator{entry.peer, entry.remote};
+  add_channel(std::move(channel), *member, now).initiator = entry.remote;
+  by_initiator_[initiator] = entry.local;
+  for (const ChunkRange have : entry.haves) fresh.learn_have(have, swarm, now);
+  fresh.handle_datagram(datagram, swarm, now);
   touch(entry.local);
   settle(entry.local, now);
   settle_twins(entry.local, now);
@@ -136,7 +169,7 @@ void Endpoint::Impl::confirm(const HalfOpen& half_open, std::span<const std::byt
 void Endpoint::Impl::settle_twins(ChannelId fresh_id, Now now) {
   const auto place = channels_.find(fresh_id.value);
   if (place == channels_.end() || !place->second.channel->established()) return;
-  Swarm& swarm = *place->second.swarm;
+  Swarm& swarm = *place->second.member->swarm;
   Channel& fresh = *place->second.channel;
   Channel* twin = nullptr;
   for (Channel* other : swarm.channels()) {
@@ -153,23 +186,24 @@ void Endpoint::Impl::settle_twins(ChannelId fresh_id, Now now) {
 }
 
 // The first datagram to a peer.
-void Endpoint::Impl::connect(Swarm& swarm, const TransportAddress& peer, Now now) {
-  auto channel = std::make_unique<Channel>(new_channel_id(), peer, options_for(swarm), now);
+void Endpoint::Impl::connect(Member& member, const TransportAddress& peer, Now now) {
+  auto channel = std::make_unique<Channel>(new_channel_id(), peer, options_for(*member.swarm), now);
   const ChannelId id = channel->local();
-  add_channel(std::move(channel), swarm, now);
+  add_channel(std::move(channel), member, now);
   touch(id);
 }
 
-void Endpoint::Impl::start_peers(Swarm& swarm, Now now) {
-  KnownPeers& peers = swarm.known_peers();
+void Endpoint::Impl::start_peers(Member& member, Now now) {
+  KnownPeers& peers = member.swarm->known_peers();
   while (const auto peer = peers.due(now.monotonic)) {
-    const bool room = channels_.size() < options_.max_channels;
-    if (!room || !swarm.may_talk_to(*peer) || banned_.contains(*peer, now.monotonic)) {
+    const bool room = channels_.size() < options_.max_channels && has_room(member);
+    if (!room || !member.swarm->may_talk_to(*peer) || !access_.allows(*peer, now.monotonic)) {
       peers.postpone(*peer, now.monotonic);
       continue;
     }
-    connect(swarm, *peer, now);
+    connect(member, *peer, now);
   }
+  drain(member);
 }
 
 }  // namespace ppspp

@@ -11,9 +11,6 @@ namespace ppspp {
 namespace {
 
 constexpr std::size_t kLimitBurst = 64 << 10;  // octets that a rate limit lets through at once
-// Whoever was just served is not woken sooner than this: a guard against a channel that asks to be
-// woken and then has nothing to do.
-constexpr Microseconds kSoonest{50};
 
 ChannelOptions channel_options(const EndpointOptions& options, bool live) {
   // 65,487 octets are what an unfragmented IPv6 packet of 65,535 can carry.
@@ -23,7 +20,8 @@ ChannelOptions channel_options(const EndpointOptions& options, bool live) {
           .max_train_size = options.max_train_size,
           .max_train_segments = options.max_train_segments,
           .ledbat = live ? options.live_ledbat : options.ledbat,
-          .live = live};
+          .live = live,
+          .max_queued_chunks = options.max_queued_chunks_per_peer};
 }
 
 }  // namespace
@@ -33,7 +31,8 @@ Endpoint::Impl::Impl(const EndpointOptions& options, RandomSource& random, Now n
       random_(random),
       channel_options_(channel_options(options, false)),
       live_channel_options_(channel_options(options, true)),
-      half_open_(options.max_half_open, options.max_half_open_per_address) {
+      half_open_(options.max_half_open, options.max_half_open_per_address),
+      access_(options.rules) {
   set_limits(options.upload_limit, options.download_limit, now);
 }
 
@@ -48,9 +47,22 @@ void Endpoint::Impl::set_limits(std::optional<std::uint64_t> upload,
   download_ = bucket(download);
 }
 
+void Endpoint::Impl::set_peer_limits(const RateLimits& limits, Now) {
+  options_.per_peer = limits;
+}
+
+void Endpoint::Impl::set_swarm_limits(SwarmHandle handle, const SwarmLimits& limits, Now) {
+  if (Member* member = find_member(handle)) member->limits = limits;
+}
+
 Swarm* Endpoint::Impl::find(SwarmHandle handle) const {
   const auto found = swarms_.find(handle);
-  return found == swarms_.end() ? nullptr : found->second.get();
+  return found == swarms_.end() ? nullptr : found->second.swarm.get();
+}
+
+Endpoint::Impl::Member* Endpoint::Impl::find_member(SwarmHandle handle) {
+  const auto found = swarms_.find(handle);
+  return found == swarms_.end() ? nullptr : &found->second;
 }
 
 Result<SwarmHandle> Endpoint::Impl::join(const SwarmMetadata& metadata,
@@ -61,13 +73,14 @@ Result<SwarmHandle> Endpoint::Impl::join(const SwarmMetadata& metadata,
     return fail(Errc::exists, "this swarm has been joined already");
   }
   const SwarmHandle handle{next_handle_};
+  Result<std::unique_ptr<Swarm>> swarm;
   if (metadata.live) {
-    return add_swarm(
-        LiveSwarm::follow(handle, metadata, std::move(store), settings, random_, scratch_), now);
+    swarm = LiveSwarm::follow(handle, metadata, std::move(store), settings, random_, scratch_);
+  } else {
+    swarm = StaticSwarm::create(handle, metadata, std::move(store), content, settings, random_,
+                                scratch_);
   }
-  return add_swarm(
-      StaticSwarm::create(handle, metadata, std::move(store), content, settings, random_, scratch_),
-      now);
+  return add_swarm(std::move(swarm), settings.limits, now);
 }
 
 Result<SwarmHandle> Endpoint::Impl::publish(const SwarmMetadata& metadata,
@@ -79,18 +92,24 @@ Result<SwarmHandle> Endpoint::Impl::publish(const SwarmMetadata& metadata,
   }
   return add_swarm(LiveSwarm::publish(SwarmHandle{next_handle_}, metadata, std::move(store),
                                       std::move(signer), settings, random_, scratch_),
-                   now);
+                   settings.limits, now);
 }
 
-Result<SwarmHandle> Endpoint::Impl::add_swarm(Result<std::unique_ptr<Swarm>> swarm, Now now) {
+Result<SwarmHandle> Endpoint::Impl::add_swarm(Result<std::unique_ptr<Swarm>> swarm,
+                                              const SwarmLimits& limits, Now now) {
   if (!swarm) return Unexpected{swarm.error()};
-  Swarm& joined = **swarm;
-  const SwarmHandle handle = joined.handle();
+  const SwarmHandle handle = (*swarm)->handle();
   next_handle_ = handle.value + 1;
-  joined.set_receive_buffer(options_.receive_buffer);
-  by_id_.emplace(joined.metadata().id, handle);
-  swarms_.emplace(handle, *std::move(swarm));
-  drain(joined, now);
+  (*swarm)->set_receive_buffer(options_.receive_buffer);
+  const SwarmId& id = (*swarm)->metadata().id;
+  by_id_.emplace(id, handle);
+  if (sleeping_.contains(id)) ++awake_;
+  const auto waiting = sleeping_.take(id);
+  Member& member = swarms_[handle];
+  member.swarm = *std::move(swarm);
+  member.limits = limits;
+  drain(member);
+  if (waiting) handle_first_datagram(waiting->datagram, waiting->from, now);
   return handle;
 }
 
@@ -103,7 +122,7 @@ Result<void> Endpoint::Impl::append(SwarmHandle feed, std::span<const std::byte>
   LiveSwarm* swarm = find_live(feed);
   if (swarm == nullptr) return fail(Errc::left, "there is no such feed");
   auto appended = swarm->append(content, now);
-  drain(*swarm, now);
+  drain(*find_member(feed));
   return appended;
 }
 
@@ -111,7 +130,7 @@ Result<void> Endpoint::Impl::end_feed(SwarmHandle feed, Now now) {
   LiveSwarm* swarm = find_live(feed);
   if (swarm == nullptr) return fail(Errc::left, "there is no such feed");
   auto ended = swarm->end_feed(now);
-  drain(*swarm, now);
+  drain(*find_member(feed));
   return ended;
 }
 
@@ -119,20 +138,47 @@ const ChannelOptions& Endpoint::Impl::options_for(const Swarm& swarm) const {
   return swarm.metadata().live ? live_channel_options_ : channel_options_;
 }
 
-std::unique_ptr<ChunkStore> Endpoint::Impl::leave(SwarmHandle handle, Now now) {
+void Endpoint::Impl::add_peer(SwarmHandle handle, const TransportAddress& peer, Now now) {
+  Member* member = find_member(handle);
+  if (member == nullptr) return;
+  member->swarm->known_peers().add(peer, now.monotonic);
+  start_peers(*member, now);
+}
+
+void Endpoint::Impl::set_read_windows(SwarmHandle handle, std::span<const ReadWindow> windows,
+                                      Now) {
+  Member* member = find_member(handle);
+  if (member == nullptr) return;
+  member->swarm->set_read_windows(windows);
+  drain(*member);
+}
+
+void Endpoint::Impl::store_ready(SwarmHandle handle, Now) {
   Swarm* swarm = find(handle);
-  if (swarm == nullptr) return nullptr;
+  if (swarm == nullptr) return;
+  swarm->store_ready();
+  touch_all(*swarm);
+}
+
+std::unique_ptr<ChunkStore> Endpoint::Impl::leave(SwarmHandle handle, Now now) {
+  Member* member = find_member(handle);
+  if (member == nullptr) return nullptr;
   flush(now);
-  swarm->known_peers() = {};  // the end of a channel must not be the beginning of another
-  const std::vector<Channel*> channels(swarm->channels().begin(), swarm->channels().end());
+  Swarm& swarm = *member->swarm;
+  swarm.known_peers() = {};  // the end of a channel must not be the beginning of another
+  const std::vector<Channel*> channels(swarm.channels().begin(), swarm.channels().end());
   for (Channel* channel : channels) {
     channel->close("we leave the swarm", true);
     end_channel(channel->local(), now, false);
   }
   half_open_.remove_swarm(handle);
-  drain(*swarm, now);
-  by_id_.erase(swarm->metadata().id);
-  auto store = swarm->take_store();
+  drain(*member);
+  const SwarmId& id = swarm.metadata().id;
+  by_id_.erase(id);
+  if (sleeping_.contains(id)) --awake_;
+  auto store = swarm.take_store();
+  std::erase(dirty_, member);
+  swarm_deadlines_.forget(handle);
   swarms_.erase(handle);
   return store;
 }
@@ -149,15 +195,17 @@ ChannelId Endpoint::Impl::new_channel_id() {
   }
 }
 
-Endpoint::Impl::Slot& Endpoint::Impl::add_channel(std::unique_ptr<Channel> channel, Swarm& swarm,
+Endpoint::Impl::Slot& Endpoint::Impl::add_channel(std::unique_ptr<Channel> channel, Member& member,
                                                   Now now) {
   Channel& added = *channel;
   Slot& slot = channels_[added.local().value];
   slot.channel = std::move(channel);
-  slot.swarm = &swarm;
+  slot.member = &member;
   slot.was_established = added.established();
   if (slot.was_established) ++established_;
-  swarm.add_channel(added, now);
+  if (member.swarm->channels().empty()) ++active_swarms_;
+  member.swarm->add_channel(added, now);
+  mark_dirty(member);
   return slot;
 }
 
@@ -168,8 +216,15 @@ void Endpoint::Impl::touch(ChannelId id) {
   ready_.push_back(id);
 }
 
-void Endpoint::Impl::touch_all(Swarm& swarm) {
+void Endpoint::Impl::touch_all(const Swarm& swarm) {
   for (const Channel* channel : swarm.channels()) touch(channel->local());
+}
+
+// To be looked at with the end of the batch.
+void Endpoint::Impl::mark_dirty(Member& member) {
+  if (member.dirty) return;
+  member.dirty = true;
+  dirty_.push_back(&member);
 }
 
 void Endpoint::Impl::handle_datagram(std::span<const std::byte> datagram,
@@ -188,9 +243,7 @@ void Endpoint::Impl::handle_datagram(std::span<const std::byte> datagram,
       ++counters_.wrong_address;  // decision 11: channels do not migrate
       return;
     }
-    const std::uint64_t errors = slot.channel->decode_errors();
-    slot.channel->handle_datagram(datagram, *slot.swarm, now);
-    counters_.decode_errors += slot.channel->decode_errors() - errors;
+    hear(slot, datagram, now);
     touch(*id);
     return;
   }
@@ -204,20 +257,41 @@ void Endpoint::Impl::handle_datagram(std::span<const std::byte> datagram,
   }
 }
 
-// The end of a receive batch: the chunks in it are verified and stored, then channels that closed
-// meanwhile may go.
-void Endpoint::Impl::flush(Now now) {
-  for (auto& [handle, swarm] : swarms_) swarm->flush(now);
-  scratch_.hashes.clear();
-  for (auto& [handle, swarm] : swarms_) drain(*swarm, now);
+// A datagram for a channel, with what it adds to our counters.
+void Endpoint::Impl::hear(Slot& slot, std::span<const std::byte> datagram, Now now) {
+  Channel& channel = *slot.channel;
+  const std::uint64_t errors = channel.decode_errors();
+  const std::uint64_t refused = channel.requests_refused();
+  channel.handle_datagram(datagram, *slot.member->swarm, now);
+  counters_.decode_errors += channel.decode_errors() - errors;
+  counters_.requests_over_limit += channel.requests_refused() - refused;
+  if (const auto delay = channel.take_delay_sample()) totals_.queueing_delay.add(*delay);
+  mark_dirty(*slot.member);
 }
 
-// Hands on what a swarm has for the outside: channels to be served, events.
-void Endpoint::Impl::drain(Swarm& swarm, Now) {
+// The end of a receive batch: the chunks in it are verified and stored, then channels that closed
+// meanwhile may go. Swarms for which nothing came are not looked at.
+void Endpoint::Impl::flush(Now now) {
+  for (Member* member : dirty_) member->swarm->flush(now);
+  scratch_.hashes.clear();
+  for (Member* member : dirty_) {
+    member->dirty = false;
+    drain(*member);
+  }
+  dirty_.clear();
+}
+
+// Hands on what a swarm has for the outside: channels to be served, events, when to wake it,
+// counts.
+void Endpoint::Impl::drain(Member& member) {
+  ++totals_.swarm_turns;
+  Swarm& swarm = *member.swarm;
   for (const ChannelId id : swarm.touched()) touch(id);
   swarm.touched().clear();
   events_.insert(events_.end(), swarm.events().begin(), swarm.events().end());
   swarm.events().clear();
+  swarm_deadlines_.set(swarm.handle(), std::min(swarm.deadline(), swarm.known_peers().deadline()));
+  report_counts(member);
 }
 
 void Endpoint::Impl::settle(ChannelId id, Now now) {
@@ -228,7 +302,8 @@ void Endpoint::Impl::settle(ChannelId id, Now now) {
   if (channel.established() && !slot.was_established) {
     slot.was_established = true;
     ++established_;
-    slot.swarm->on_established(channel, now);
+    slot.member->swarm->on_established(channel, now);
+    mark_dirty(*slot.member);
     settle_twins(id, now);
     return;
   }
@@ -256,12 +331,15 @@ void Endpoint::Impl::end_channel(ChannelId id, Now now, bool retry_now) {
   if (const auto* closed = std::get_if<Closed>(&channel.state())) {
     if (closed->cause == CloseCause::faults) {
       ++counters_.peers_dropped;
-      banned_.add(channel.peer(), now.monotonic);
+      access_.ban_for_faults(channel.peer(), now.monotonic);
     }
     if (closed->cause == CloseCause::silence) ++counters_.peers_dead;
   }
-  Swarm& swarm = *slot.swarm;
+  Member& member = *slot.member;
+  Swarm& swarm = *member.swarm;
   swarm.remove_channel(channel, retry_now, now);
+  if (swarm.channels().empty()) --active_swarms_;
+  if (slot.initiator) by_initiator_.erase({channel.peer(), *slot.initiator});
   if (slot.was_established) {
     --established_;
     events_.push_back({swarm.handle(), event::PeerLeft{channel.peer()}});
@@ -270,118 +348,46 @@ void Endpoint::Impl::end_channel(ChannelId id, Now now, bool retry_now) {
   }
   deadlines_.forget(id);
   channels_.erase(found);
-  drain(swarm, now);
-  start_peers(swarm, now);
+  mark_dirty(member);
+  start_peers(member, now);
 }
 
 void Endpoint::Impl::handle_deadline(Now now) {
   half_open_.expire(now.monotonic);
+  sleeping_.expire(now.monotonic);
   scratch_ids_.clear();
   deadlines_.take_due(now.monotonic, scratch_ids_);
   const std::vector<ChannelId> due = scratch_ids_;
   for (const ChannelId id : due) {
     const auto found = channels_.find(id.value);
     if (found == channels_.end()) continue;
-    found->second.channel->handle_deadline(*found->second.swarm, now);
+    found->second.channel->handle_deadline(*found->second.member->swarm, now);
+    mark_dirty(*found->second.member);
     touch(id);
   }
   if (now.monotonic >= upload_ready_at_) {
     upload_ready_at_ = kNever;
     for (const ChannelId id : std::exchange(held_, {})) touch(id);
   }
-  const bool more_requests = now.monotonic >= download_ready_at_;
-  if (more_requests) download_ready_at_ = kNever;
-  for (auto& [handle, swarm] : swarms_) {
-    if (more_requests) touch_all(*swarm);
-    if (swarm->deadline() <= now.monotonic) swarm->handle_deadline(now);
-    if (swarm->known_peers().deadline() <= now.monotonic) start_peers(*swarm, now);
-    drain(*swarm, now);
+  if (now.monotonic >= download_ready_at_) {
+    download_ready_at_ = kNever;
+    for (auto& [handle, member] : swarms_) touch_all(*member.swarm);
   }
+  due_swarms_.clear();
+  swarm_deadlines_.take_due(now.monotonic, due_swarms_);
+  for (const SwarmHandle handle : due_swarms_) wake_swarm(*find_member(handle), now);
+}
+
+void Endpoint::Impl::wake_swarm(Member& member, Now now) {
+  Swarm& swarm = *member.swarm;
+  if (swarm.deadline() <= now.monotonic) swarm.handle_deadline(now);
+  start_peers(member, now);
 }
 
 TimePoint Endpoint::Impl::deadline() const {
-  if (!ready_.empty() || !outgoing_.empty()) return TimePoint{};
-  TimePoint first =
-      std::min({deadlines_.first(), half_open_.deadline(), upload_ready_at_, download_ready_at_});
-  for (const auto& [handle, swarm] : swarms_) {
-    first = std::min({first, swarm->known_peers().deadline(), swarm->deadline()});
-  }
-  return first;
-}
-
-std::optional<Transmit> Endpoint::Impl::poll_outgoing(std::span<std::byte> buffer) {
-  if (outgoing_.empty()) return std::nullopt;
-  const Outgoing datagram = std::move(outgoing_.front());
-  outgoing_.pop_front();
-  PPSPP_ASSERT(datagram.octets.size() <= buffer.size());
-  std::copy(datagram.octets.begin(), datagram.octets.end(), buffer.begin());
-  return Transmit{datagram.to, datagram.octets.size(), datagram.octets.size(), false};
-}
-
-std::optional<Transmit> Endpoint::Impl::poll_transmit(std::span<std::byte> buffer, Now now) {
-  auto transmit = poll_outgoing(buffer);
-  // Each channel that is ready gets one train, then it is the next one's turn.
-  while (!transmit && !ready_.empty()) {
-    const ChannelId id = ready_.front();
-    ready_.pop_front();
-    transmit = fill_channel(id, buffer, now);
-    if (!transmit) transmit = poll_outgoing(buffer);
-  }
-  if (transmit) {
-    counters_.datagrams_out +=
-        (transmit->size + transmit->segment_size - 1) / transmit->segment_size;
-    counters_.bytes_out += transmit->size;
-  }
-  return transmit;
-}
-
-std::optional<Transmit> Endpoint::Impl::fill_channel(ChannelId id, std::span<std::byte> buffer,
-                                                     Now now) {
-  auto found = channels_.find(id.value);
-  if (found == channels_.end()) return std::nullopt;
-  found->second.ready = false;
-  settle(id, now);
-  found = channels_.find(id.value);
-  if (found == channels_.end()) return std::nullopt;
-  Slot& slot = found->second;
-  Swarm& swarm = *slot.swarm;
-  Channel& channel = *slot.channel;
-
-  swarm.set_request_allowance(download_ ? download_->available(now.monotonic) : ~std::uint64_t{0});
-  const std::size_t allowance = upload_ ? upload_->available(now.monotonic) : ~std::size_t{0};
-  const std::uint64_t sent_before = channel.bytes_sent();
-  const auto filled = channel.fill(buffer, allowance, swarm, now);
-  if (swarm.held_by_allowance() && download_) {
-    download_ready_at_ = std::min(download_ready_at_,
-                                  download_->ready_at(swarm.metadata().chunk_size, now.monotonic));
-  }
-  if (const std::uint64_t asked = swarm.take_requested_bytes(); asked != 0 && download_) {
-    download_->take(asked, now.monotonic);
-  }
-  drain(swarm, now);
-  if (filled && upload_ && channel.bytes_sent() != sent_before) {
-    upload_->take(filled->size, now.monotonic);
-  }
-  if (filled) {
-    touch(id);
-    return Transmit{channel.peer(), filled->size, filled->segment_size, filled->probe};
-  }
-  if (channel.closed()) {
-    end_channel(id, now, false);
-    return std::nullopt;
-  }
-  if (channel.held_by_allowance() && upload_) {
-    held_.push_back(id);
-    upload_ready_at_ =
-        std::min(upload_ready_at_, upload_->ready_at(options_.base_datagram_size, now.monotonic));
-  }
-  schedule(id, slot, now);
-  return std::nullopt;
-}
-
-void Endpoint::Impl::schedule(ChannelId id, const Slot& slot, Now now) {
-  const TimePoint at = slot.channel->deadline(*slot.swarm);
-  if (at != kNever) deadlines_.set(id, std::max(at, now.monotonic + kSoonest));
+  if (!ready_.empty() || !outgoing_.empty() || !dirty_.empty()) return TimePoint{};
+  return std::min({deadlines_.first(), swarm_deadlines_.first(), half_open_.deadline(),
+                   sleeping_.deadline(), upload_ready_at_, download_ready_at_});
 }
 
 std::optional<Event> Endpoint::Impl::poll_event() {
@@ -402,16 +408,19 @@ void Endpoint::Impl::check_invariants() const {
   for (const auto& [id, slot] : channels_) {
     if (slot.was_established) ++established;
     PPSPP_ASSERT(slot.channel->local().value == id);
-    const auto own = slot.swarm->channels();
+    const auto own = slot.member->swarm->channels();
     PPSPP_ASSERT(std::find(own.begin(), own.end(), slot.channel.get()) != own.end());
   }
   PPSPP_ASSERT(established == established_);
   std::size_t channels = 0;
-  for (const auto& [handle, swarm] : swarms_) {
-    swarm->check_invariants();
-    channels += swarm->channels().size();
+  std::size_t active = 0;
+  for (const auto& [handle, member] : swarms_) {
+    member.swarm->check_invariants();
+    channels += member.swarm->channels().size();
+    if (!member.swarm->channels().empty()) ++active;
   }
   PPSPP_ASSERT(channels == channels_.size());
+  PPSPP_ASSERT(active == active_swarms_);
 }
 
 bool Endpoint::Impl::idle() const {

@@ -13,9 +13,10 @@
 
 #include "channel/channel.h"
 #include "congestion/pacer.h"
-#include "endpoint/banned_peers.h"
+#include "endpoint/access_list.h"
 #include "endpoint/deadline_queue.h"
 #include "endpoint/half_open.h"
+#include "endpoint/sleeping_swarms.h"
 #include "ppspp/endpoint.h"
 #include "swarm/live_swarm.h"
 #include "swarm/swarm.h"
@@ -36,6 +37,15 @@ class Endpoint::Impl {
   std::unique_ptr<ChunkStore> leave(SwarmHandle handle, Now now);
   void set_limits(std::optional<std::uint64_t> upload, std::optional<std::uint64_t> download,
                   Now now);
+  void set_peer_limits(const RateLimits& limits, Now now);
+  void set_swarm_limits(SwarmHandle handle, const SwarmLimits& limits, Now now);
+
+  void set_address_rules(const AddressRules& rules, Now now);
+  void ban(const Network& network, std::optional<Microseconds> duration, Now now);
+  bool unban(const Network& network) { return access_.unban(network); }
+  std::vector<Ban> bans(Now now) const { return access_.bans(now.monotonic); }
+  void await(const SwarmId& id);
+  void stop_awaiting(const SwarmId& id);
 
   void handle_datagram(std::span<const std::byte> datagram, const TransportAddress& from, Now now);
   void flush(Now now);
@@ -45,18 +55,28 @@ class Endpoint::Impl {
   TimePoint deadline() const;
   void handle_too_big(const TransportAddress& to, std::size_t size, Now now);
 
+  void add_peer(SwarmHandle handle, const TransportAddress& peer, Now now);
+  void set_read_windows(SwarmHandle handle, std::span<const ReadWindow> windows, Now now);
+  void store_ready(SwarmHandle handle, Now now);
+
   Swarm* find(SwarmHandle handle) const;
   LiveSwarm* find_live(SwarmHandle handle) const;
-  void touch_all(Swarm& swarm);
-  void start_peers(Swarm& swarm, Now now);
   const EndpointCounters& counters() const { return counters_; }
+  EndpointStatistics statistics(Now now) const;
+  std::vector<ChannelStatus> channels(SwarmHandle handle, Now now) const;
   bool idle() const;
   void check_invariants() const;
 
  private:
+  struct Member {  // a swarm of the table
+    std::unique_ptr<Swarm> swarm;
+    SwarmLimits limits;
+    bool dirty = false;                   // stands in dirty_
+    EndpointStatistics::Totals reported;  // what of its counts is in the totals
+  };
   struct Slot {  // a channel of the table
     std::unique_ptr<Channel> channel;
-    Swarm* swarm;
+    Member* member;
     bool ready = false;  // stands in ready_
     bool was_established = false;
     std::optional<ChannelId> initiator;  // a responder's: the ID of the first datagram
@@ -70,21 +90,35 @@ class Endpoint::Impl {
   void handle_first_datagram(std::span<const std::byte> datagram, const TransportAddress& from,
                              Now now);
   void answer(const HalfOpen& entry, Swarm& swarm, std::size_t asked);
-  bool admits_inbound() const;
+  void wake(const SwarmId& id, std::span<const std::byte> datagram, const TransportAddress& from,
+            Now now);
+  bool has_room(const Member& member) const;
+  bool admits_inbound(const Member& member) const;
   bool is_own_handshake(ChannelId source) const;
   const Slot* find_initiated_by(const TransportAddress& peer, ChannelId initiator) const;
   void confirm(const HalfOpen& entry, std::span<const std::byte> datagram, Now now);
   void settle_twins(ChannelId fresh, Now now);
-  void connect(Swarm& swarm, const TransportAddress& peer, Now now);
+  void connect(Member& member, const TransportAddress& peer, Now now);
+  void start_peers(Member& member, Now now);
 
-  Result<SwarmHandle> add_swarm(Result<std::unique_ptr<Swarm>> swarm, Now now);
+  // endpoint_access.cc
+  void enforce_access(Now now);
+
+  Member* find_member(SwarmHandle handle);
+  Result<SwarmHandle> add_swarm(Result<std::unique_ptr<Swarm>> swarm, const SwarmLimits& limits,
+                                Now now);
   const ChannelOptions& options_for(const Swarm& swarm) const;
   ChannelId new_channel_id();
-  Slot& add_channel(std::unique_ptr<Channel> channel, Swarm& swarm, Now now);
+  Slot& add_channel(std::unique_ptr<Channel> channel, Member& member, Now now);
   void touch(ChannelId id);
+  void touch_all(const Swarm& swarm);
+  void mark_dirty(Member& member);
+  void hear(Slot& slot, std::span<const std::byte> datagram, Now now);
+  void wake_swarm(Member& member, Now now);
   void settle(ChannelId id, Now now);  // after any input to a channel: closed? established?
   void end_channel(ChannelId id, Now now, bool retry_now);
-  void drain(Swarm& swarm, Now now);
+  void drain(Member& member);
+  void report_counts(Member& member);
   void send_closing(Channel& channel);
   std::optional<Transmit> poll_outgoing(std::span<std::byte> buffer);
   std::optional<Transmit> fill_channel(ChannelId id, std::span<std::byte> buffer, Now now);
@@ -96,15 +130,22 @@ class Endpoint::Impl {
   ChannelOptions live_channel_options_;
   ChannelScratch scratch_;
 
-  std::map<SwarmHandle, std::unique_ptr<Swarm>> swarms_;  // ordered: what it decides is repeatable
+  std::map<SwarmHandle, Member> swarms_;  // ordered: what it decides is repeatable
   std::unordered_map<SwarmId, SwarmHandle> by_id_;
   std::uint64_t next_handle_ = 1;
+  std::vector<Member*> dirty_;  // something was put in since the last flush
+  DeadlineQueue<SwarmHandle> swarm_deadlines_;
+  std::vector<SwarmHandle> due_swarms_;
+  SleepingSwarms sleeping_;
+  std::size_t awake_ = 0;          // of these, those that are joined
+  std::size_t active_swarms_ = 0;  // that have a channel
 
   std::unordered_map<std::uint32_t, Slot> channels_;
   std::size_t established_ = 0;
   HalfOpenTable half_open_;
-  BannedPeers banned_;
-  DeadlineQueue deadlines_;
+  std::unordered_map<Initiator, ChannelId, HashInitiator> by_initiator_;
+  AccessList access_;
+  DeadlineQueue<ChannelId> deadlines_;
   std::deque<ChannelId> ready_;
   std::vector<ChannelId> held_;  // wait for the upload limit
   std::deque<Outgoing> outgoing_;
@@ -117,6 +158,7 @@ class Endpoint::Impl {
 
   std::deque<Event> events_;
   EndpointCounters counters_;
+  EndpointStatistics totals_;  // only what is counted as it happens
 };
 
 }  // namespace ppspp

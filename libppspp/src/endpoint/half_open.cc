@@ -27,6 +27,7 @@ bool HalfOpenTable::add(const HalfOpen& entry, RandomSource& random) {
   ++of_host;
   if (entries_.size() >= max_) remove_at(random.below(entries_.size()));
   by_local_[entry.local.value] = entries_.size();
+  by_initiator_[{entry.peer, entry.remote}] = entry.local;
   entries_.push_back(entry);
   oldest_ = std::min(oldest_, entry.answered_at);
   return true;
@@ -38,11 +39,8 @@ const HalfOpen* HalfOpenTable::find(ChannelId local) const {
 }
 
 const HalfOpen* HalfOpenTable::find(const TransportAddress& peer, ChannelId remote) const {
-  if (!per_host_.contains(host_of(peer))) return nullptr;
-  const auto found = std::find_if(entries_.begin(), entries_.end(), [&](const HalfOpen& entry) {
-    return entry.remote == remote && entry.peer == peer;
-  });
-  return found == entries_.end() ? nullptr : &*found;
+  const auto found = by_initiator_.find({peer, remote});
+  return found == by_initiator_.end() ? nullptr : find(found->second);
 }
 
 void HalfOpenTable::remove(ChannelId local) {
@@ -56,6 +54,7 @@ void HalfOpenTable::remove_at(std::size_t place) {
   PPSPP_ASSERT(host != per_host_.end());
   if (--host->second == 0) per_host_.erase(host);
   by_local_.erase(entries_[place].local.value);
+  by_initiator_.erase({entries_[place].peer, entries_[place].remote});
   if (place + 1 != entries_.size()) {
     entries_[place] = entries_.back();
     by_local_[entries_[place].local.value] = place;
@@ -65,9 +64,7 @@ void HalfOpenTable::remove_at(std::size_t place) {
 }
 
 void HalfOpenTable::remove_swarm(SwarmHandle swarm) {
-  for (std::size_t i = entries_.size(); i-- > 0;) {
-    if (entries_[i].swarm == swarm) remove_at(i);
-  }
+  remove_if([swarm](const HalfOpen& entry) { return entry.swarm == swarm; });
 }
 
 void HalfOpenTable::expire(TimePoint now) {

@@ -33,6 +33,18 @@ struct HalfOpen {
   std::array<ChunkRange, kMaxHaves> haves = {};
 };
 
+// Whom a first datagram is from.
+struct Initiator {
+  TransportAddress peer;
+  ChannelId channel;
+  friend bool operator==(const Initiator&, const Initiator&) = default;
+};
+struct HashInitiator {
+  std::size_t operator()(const Initiator& initiator) const noexcept {
+    return initiator.peer.hash() ^ initiator.channel.value * std::size_t{0x9e3779b97f4a7c15};
+  }
+};
+
 class HalfOpenTable {
  public:
   HalfOpenTable(std::size_t max, std::size_t max_per_address);
@@ -44,6 +56,12 @@ class HalfOpenTable {
   const HalfOpen* find(const TransportAddress& peer, ChannelId remote) const;
   void remove(ChannelId local);
   void remove_swarm(SwarmHandle swarm);
+  template <typename Unwanted>
+  void remove_if(const Unwanted& unwanted) {
+    for (std::size_t i = entries_.size(); i-- > 0;) {
+      if (unwanted(entries_[i])) remove_at(i);
+    }
+  }
   void expire(TimePoint now);
   TimePoint deadline() const;  // of the next expiry
   std::size_t size() const { return entries_.size(); }
@@ -56,6 +74,7 @@ class HalfOpenTable {
   std::size_t max_per_address_;
   std::vector<HalfOpen> entries_;
   std::unordered_map<std::uint32_t, std::size_t> by_local_;
+  std::unordered_map<Initiator, ChannelId, HashInitiator> by_initiator_;  // the ID is ours
   std::unordered_map<TransportAddress, std::size_t> per_host_;
   TimePoint oldest_ = kNever;
 };

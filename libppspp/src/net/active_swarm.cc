@@ -168,6 +168,7 @@ void ActiveSwarm::on_event(const Event& event) {
                    proceed_reading();
                  },
                  [this](const event::FeedEnded&) { on_feed_ended(); },
+                 [](const event::Wanted&) {},  // of no swarm that is joined
              },
              event.what);
 }
@@ -241,7 +242,7 @@ SwarmStatus ActiveSwarm::status() const {
 
 std::vector<ChannelStatus> ActiveSwarm::channels() const {
   if (!joined()) return {};
-  return node_->driver().endpoint().channels(handle_);
+  return node_->driver().endpoint().channels(handle_, read_clocks());
 }
 
 void ActiveSwarm::add_peer(const TransportAddress& peer) {

@@ -3,6 +3,7 @@
 // its munro, or each chunk. With Sign All a group is one chunk.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -55,6 +56,10 @@ class LiveSwarm final : public Swarm {
   void set_read_position(ChunkIndex) override {}  // the playhead goes by the feed's time
   LiveSwarm* as_live() override { return this; }
   SwarmStatus status() const override;
+  std::uint64_t chunks_skipped() const override { return live_.chunks_skipped; }
+  ChunkRange pictured() const override {
+    return {window_begin(), std::max(window_begin(), newest_end())};
+  }
   void check_invariants() const override;
 
   // ChannelContext

@@ -49,6 +49,9 @@ class Swarm : public ChannelContext {
   virtual TimePoint deadline() const = 0;
   virtual void handle_deadline(Now now) = 0;
   virtual void set_read_position(ChunkIndex chunk) = 0;
+  virtual void set_read_windows(std::span<const ReadWindow> windows) {
+    if (!windows.empty()) set_read_position(windows.front().begin);
+  }
   virtual LiveSwarm* as_live() { return nullptr; }
   void store_ready();
 
@@ -62,6 +65,12 @@ class Swarm : public ChannelContext {
   std::vector<Event>& events() { return events_; }
 
   virtual SwarmStatus status() const;
+  // What status() counts, without what it has to work out.
+  const SwarmStatus& counts() const { return counts_; }
+  std::uint64_t chunks_stored() const { return chunks_stored_; }  // in this run
+  virtual std::uint64_t chunks_skipped() const { return 0; }      // live: given up
+  // The chunks that there may be, for a picture of what is here; empty: not known.
+  virtual ChunkRange pictured() const { return {0, chunk_count()}; }
   // From the chunk on, what a reader may have.
   virtual ChunkRange verified_run(ChunkIndex chunk) const;
   virtual void check_invariants() const;
@@ -133,6 +142,7 @@ class Swarm : public ChannelContext {
   std::vector<ChannelId> touched_;
   std::vector<Event> events_;
   SwarmStatus counts_;
+  std::uint64_t chunks_stored_ = 0;
 
  private:
   std::size_t receive_buffer_ = 0;

@@ -98,6 +98,7 @@ void Swarm::write_run(Now now) {
 void Swarm::on_stored(ChunkRange run, Now now) {
   verified_.insert(run);
   requested_.erase(run);
+  chunks_stored_ += run.size();
   counts_.downloaded_bytes += (run.size() - 1) * metadata_.chunk_size + payload_size(run.end - 1);
   auto* last = events_.empty() ? nullptr : std::get_if<event::ChunksVerified>(&events_.back().what);
   if (last != nullptr && last->chunks.end == run.begin) {
