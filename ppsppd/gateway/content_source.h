@@ -2,7 +2,11 @@
 // Node.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "ppspp/ppspp.h"
 
@@ -11,6 +15,14 @@ namespace ppspp::daemon {
 struct Content {
   Swarm swarm;
   std::string name;  // display name, for the content type
+};
+
+// A swarm on the page that lists them.
+struct Listed {
+  SwarmId id;
+  std::string name;
+  std::optional<std::uint64_t> length;  // octets; absent: live, or not known yet
+  bool live = false;
 };
 
 class ContentSource {
@@ -22,6 +34,11 @@ class ContentSource {
   virtual Result<Content> open(const SwarmUrl& url) = 0;
   // +1, -1: what was joined on demand is left some time after its last reader.
   virtual void note_readers(const SwarmId& id, int change) = 0;
+  // Some of the swarms that are served, at most `limit`, in the order in which people see them.
+  virtual std::vector<Listed> list(std::size_t limit) const {
+    static_cast<void>(limit);
+    return {};
+  }
 };
 
 }  // namespace ppspp::daemon
