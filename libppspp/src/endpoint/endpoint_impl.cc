@@ -10,7 +10,7 @@
 namespace ppspp {
 namespace {
 
-constexpr std::size_t kLimitBurst = 64 << 10;  // octets that a rate limit lets through at once
+constexpr std::size_t kLeastAsked = 1'024;  // octets, where a limit makes asking wait
 
 ChannelOptions channel_options(const EndpointOptions& options, bool live) {
   // 65,487 octets are what an unfragmented IPv6 packet of 65,535 can carry.
@@ -32,27 +32,10 @@ Endpoint::Impl::Impl(const EndpointOptions& options, RandomSource& random, Now n
       channel_options_(channel_options(options, false)),
       live_channel_options_(channel_options(options, true)),
       half_open_(options.max_half_open, options.max_half_open_per_address),
-      access_(options.rules) {
+      access_(options.rules),
+      up_(options.base_datagram_size, Microseconds(1'000)),
+      down_(kLeastAsked, Microseconds(10'000)) {
   set_limits(options.upload_limit, options.download_limit, now);
-}
-
-void Endpoint::Impl::set_limits(std::optional<std::uint64_t> upload,
-                                std::optional<std::uint64_t> download, Now now) {
-  const auto bucket = [&](std::optional<std::uint64_t> rate) -> std::optional<TokenBucket> {
-    if (!rate || *rate == 0) return std::nullopt;
-    const auto burst = std::clamp<std::uint64_t>(*rate / 20, 4'096, kLimitBurst * 16);
-    return TokenBucket(*rate, static_cast<std::size_t>(burst), now.monotonic);
-  };
-  upload_ = bucket(upload);
-  download_ = bucket(download);
-}
-
-void Endpoint::Impl::set_peer_limits(const RateLimits& limits, Now) {
-  options_.per_peer = limits;
-}
-
-void Endpoint::Impl::set_swarm_limits(SwarmHandle handle, const SwarmLimits& limits, Now) {
-  if (Member* member = find_member(handle)) member->limits = limits;
 }
 
 Swarm* Endpoint::Impl::find(SwarmHandle handle) const {
@@ -108,6 +91,7 @@ Result<SwarmHandle> Endpoint::Impl::add_swarm(Result<std::unique_ptr<Swarm>> swa
   Member& member = swarms_[handle];
   member.swarm = *std::move(swarm);
   member.limits = limits;
+  limit_swarm(member, now);
   drain(member);
   if (waiting) handle_first_datagram(waiting->datagram, waiting->from, now);
   return handle;
@@ -178,6 +162,8 @@ std::unique_ptr<ChunkStore> Endpoint::Impl::leave(SwarmHandle handle, Now now) {
   if (sleeping_.contains(id)) --awake_;
   auto store = swarm.take_store();
   std::erase(dirty_, member);
+  up_.remove(member->upload);
+  down_.remove(member->download);
   swarm_deadlines_.forget(handle);
   swarms_.erase(handle);
   return store;
@@ -201,6 +187,8 @@ Endpoint::Impl::Slot& Endpoint::Impl::add_channel(std::unique_ptr<Channel> chann
   Slot& slot = channels_[added.local().value];
   slot.channel = std::move(channel);
   slot.member = &member;
+  slot.upload.channel = slot.download.channel = added.local();
+  limit_peer(slot, now);
   slot.was_established = added.established();
   if (slot.was_established) ++established_;
   if (member.swarm->channels().empty()) ++active_swarms_;
@@ -346,6 +334,8 @@ void Endpoint::Impl::end_channel(ChannelId id, Now now, bool retry_now) {
   } else {
     events_.push_back({swarm.handle(), event::PeerUnreachable{channel.peer()}});
   }
+  up_.remove(member.upload, slot.upload);
+  down_.remove(member.download, slot.download);
   deadlines_.forget(id);
   channels_.erase(found);
   mark_dirty(member);
@@ -365,14 +355,6 @@ void Endpoint::Impl::handle_deadline(Now now) {
     mark_dirty(*found->second.member);
     touch(id);
   }
-  if (now.monotonic >= upload_ready_at_) {
-    upload_ready_at_ = kNever;
-    for (const ChannelId id : std::exchange(held_, {})) touch(id);
-  }
-  if (now.monotonic >= download_ready_at_) {
-    download_ready_at_ = kNever;
-    for (auto& [handle, member] : swarms_) touch_all(*member.swarm);
-  }
   due_swarms_.clear();
   swarm_deadlines_.take_due(now.monotonic, due_swarms_);
   for (const SwarmHandle handle : due_swarms_) wake_swarm(*find_member(handle), now);
@@ -387,7 +369,7 @@ void Endpoint::Impl::wake_swarm(Member& member, Now now) {
 TimePoint Endpoint::Impl::deadline() const {
   if (!ready_.empty() || !outgoing_.empty() || !dirty_.empty()) return TimePoint{};
   return std::min({deadlines_.first(), swarm_deadlines_.first(), half_open_.deadline(),
-                   sleeping_.deadline(), upload_ready_at_, download_ready_at_});
+                   sleeping_.deadline(), up_.deadline(), down_.deadline()});
 }
 
 std::optional<Event> Endpoint::Impl::poll_event() {
@@ -421,6 +403,8 @@ void Endpoint::Impl::check_invariants() const {
   }
   PPSPP_ASSERT(channels == channels_.size());
   PPSPP_ASSERT(active == active_swarms_);
+  up_.check_invariants();
+  down_.check_invariants();
 }
 
 bool Endpoint::Impl::idle() const {

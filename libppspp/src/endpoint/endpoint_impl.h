@@ -12,9 +12,9 @@
 #include <vector>
 
 #include "channel/channel.h"
-#include "congestion/pacer.h"
 #include "endpoint/access_list.h"
 #include "endpoint/deadline_queue.h"
+#include "endpoint/fair_share.h"
 #include "endpoint/half_open.h"
 #include "endpoint/sleeping_swarms.h"
 #include "ppspp/endpoint.h"
@@ -71,6 +71,8 @@ class Endpoint::Impl {
   struct Member {  // a swarm of the table
     std::unique_ptr<Swarm> swarm;
     SwarmLimits limits;
+    FairShare::Lane upload;
+    FairShare::Lane download;
     bool dirty = false;                   // stands in dirty_
     EndpointStatistics::Totals reported;  // what of its counts is in the totals
   };
@@ -79,8 +81,12 @@ class Endpoint::Impl {
     Member* member;
     bool ready = false;  // stands in ready_
     bool was_established = false;
+    FairShare::Waiter upload;
+    FairShare::Waiter download;
     std::optional<ChannelId> initiator;  // a responder's: the ID of the first datagram
   };
+  // Why a channel is filled: it has something to do, or it waited for a limit.
+  enum class Turn : std::uint8_t { nobody, ready, upload, download };
   struct Outgoing {  // a datagram that belongs to no channel (any more)
     TransportAddress to;
     std::vector<std::byte> octets;
@@ -121,7 +127,14 @@ class Endpoint::Impl {
   void report_counts(Member& member);
   void send_closing(Channel& channel);
   std::optional<Transmit> poll_outgoing(std::span<std::byte> buffer);
-  std::optional<Transmit> fill_channel(ChannelId id, std::span<std::byte> buffer, Now now);
+  std::pair<ChannelId, Turn> next_channel(Now now);
+  std::optional<Transmit> fill_channel(ChannelId id, Turn turn, std::span<std::byte> buffer,
+                                       Now now);
+  void charge(Slot& slot, std::size_t sent, Now now);
+  void end_turn(Member& member, Turn turn, Now now);
+  void limit_swarm(Member& member, Now now);
+  void limit_peers(Member& member, Now now);
+  void limit_peer(Slot& slot, Now now);
   void schedule(ChannelId id, const Slot& slot, Now now);
 
   EndpointOptions options_;
@@ -147,14 +160,11 @@ class Endpoint::Impl {
   AccessList access_;
   DeadlineQueue<ChannelId> deadlines_;
   std::deque<ChannelId> ready_;
-  std::vector<ChannelId> held_;  // wait for the upload limit
   std::deque<Outgoing> outgoing_;
   std::vector<ChannelId> scratch_ids_;
 
-  std::optional<TokenBucket> upload_;
-  std::optional<TokenBucket> download_;
-  TimePoint upload_ready_at_ = kNever;
-  TimePoint download_ready_at_ = kNever;
+  FairShare up_;
+  FairShare down_;
 
   std::deque<Event> events_;
   EndpointCounters counters_;

@@ -13,6 +13,45 @@ constexpr Microseconds kSoonest{50};
 
 }  // namespace
 
+void Endpoint::Impl::set_limits(std::optional<std::uint64_t> upload,
+                                std::optional<std::uint64_t> download, Now now) {
+  up_.set_limit(upload, now.monotonic);
+  down_.set_limit(download, now.monotonic);
+}
+
+void Endpoint::Impl::set_peer_limits(const RateLimits& limits, Now now) {
+  options_.per_peer = limits;
+  for (auto& [handle, member] : swarms_) limit_peers(member, now);
+}
+
+void Endpoint::Impl::set_swarm_limits(SwarmHandle handle, const SwarmLimits& limits, Now now) {
+  Member* member = find_member(handle);
+  if (member == nullptr) return;
+  member->limits = limits;
+  limit_swarm(*member, now);
+  limit_peers(*member, now);
+}
+
+void Endpoint::Impl::limit_swarm(Member& member, Now now) {
+  const SwarmLimits& limits = member.limits;
+  up_.set_limit(member.upload, limits.total.upload, limits.weight, now.monotonic);
+  down_.set_limit(member.download, limits.total.download, limits.weight, now.monotonic);
+}
+
+void Endpoint::Impl::limit_peers(Member& member, Now now) {
+  for (const Channel* channel : member.swarm->channels()) {
+    limit_peer(channels_.at(channel->local().value), now);
+    touch(channel->local());
+  }
+}
+
+void Endpoint::Impl::limit_peer(Slot& slot, Now now) {
+  const RateLimits& own = slot.member->limits.per_peer;
+  const RateLimits& all = options_.per_peer;
+  up_.set_limit(slot.upload, own.upload ? own.upload : all.upload, now.monotonic);
+  down_.set_limit(slot.download, own.download ? own.download : all.download, now.monotonic);
+}
+
 std::optional<Transmit> Endpoint::Impl::poll_outgoing(std::span<std::byte> buffer) {
   if (outgoing_.empty()) return std::nullopt;
   const Outgoing datagram = std::move(outgoing_.front());
@@ -24,11 +63,10 @@ std::optional<Transmit> Endpoint::Impl::poll_outgoing(std::span<std::byte> buffe
 
 std::optional<Transmit> Endpoint::Impl::poll_transmit(std::span<std::byte> buffer, Now now) {
   auto transmit = poll_outgoing(buffer);
-  // Each channel that is ready gets one train, then it is the next one's turn.
-  while (!transmit && !ready_.empty()) {
-    const ChannelId id = ready_.front();
-    ready_.pop_front();
-    transmit = fill_channel(id, buffer, now);
+  while (!transmit) {
+    const auto [id, turn] = next_channel(now);
+    if (turn == Turn::nobody) break;
+    transmit = fill_channel(id, turn, buffer, now);
     if (!transmit) transmit = poll_outgoing(buffer);
   }
   if (transmit) {
@@ -39,49 +77,74 @@ std::optional<Transmit> Endpoint::Impl::poll_transmit(std::span<std::byte> buffe
   return transmit;
 }
 
-std::optional<Transmit> Endpoint::Impl::fill_channel(ChannelId id, std::span<std::byte> buffer,
-                                                     Now now) {
+// Those that wait for a limit go first: there are few of them at a time, as the limits want it.
+// Then each channel that is ready gets one train, and it is the next one's turn.
+std::pair<ChannelId, Endpoint::Impl::Turn> Endpoint::Impl::next_channel(Now now) {
+  if (const auto* waiter = up_.next(now.monotonic)) return {waiter->channel, Turn::upload};
+  if (const auto* waiter = down_.next(now.monotonic)) return {waiter->channel, Turn::download};
+  if (ready_.empty()) return {ChannelId{}, Turn::nobody};
+  const ChannelId id = ready_.front();
+  ready_.pop_front();
+  return {id, Turn::ready};
+}
+
+std::optional<Transmit> Endpoint::Impl::fill_channel(ChannelId id, Turn turn,
+                                                     std::span<std::byte> buffer, Now now) {
   auto found = channels_.find(id.value);
   if (found == channels_.end()) return std::nullopt;
-  found->second.ready = false;
+  Member& member = *found->second.member;
+  if (turn == Turn::ready) found->second.ready = false;
   settle(id, now);
   found = channels_.find(id.value);
-  if (found == channels_.end()) return std::nullopt;
+  if (found == channels_.end()) {
+    end_turn(member, turn, now);
+    return std::nullopt;
+  }
   Slot& slot = found->second;
-  Member& member = *slot.member;
   Swarm& swarm = *member.swarm;
   Channel& channel = *slot.channel;
 
-  swarm.set_request_allowance(download_ ? download_->available(now.monotonic) : ~std::uint64_t{0});
-  const std::size_t allowance = upload_ ? upload_->available(now.monotonic) : ~std::size_t{0};
+  swarm.set_request_allowance(
+      down_.allowance(member.download, slot.download, turn == Turn::download, now.monotonic));
+  const std::uint64_t allowance =
+      up_.allowance(member.upload, slot.upload, turn == Turn::upload, now.monotonic);
   const std::uint64_t sent_before = channel.bytes_sent();
   const auto filled = channel.fill(buffer, allowance, swarm, now);
-  if (swarm.held_by_allowance() && download_) {
-    download_ready_at_ = std::min(download_ready_at_,
-                                  download_->ready_at(swarm.metadata().chunk_size, now.monotonic));
-  }
-  if (const std::uint64_t asked = swarm.take_requested_bytes(); asked != 0 && download_) {
-    download_->take(asked, now.monotonic);
-  }
+  charge(slot, filled && channel.bytes_sent() != sent_before ? filled->size : 0, now);
+  end_turn(member, turn, now);
   drain(member);
-  if (filled && upload_ && channel.bytes_sent() != sent_before) {
-    upload_->take(filled->size, now.monotonic);
-  }
   if (filled) {
     touch(id);
     return Transmit{channel.peer(), filled->size, filled->segment_size, filled->probe};
   }
   if (channel.closed()) {
     end_channel(id, now, false);
-    return std::nullopt;
+  } else {
+    schedule(id, slot, now);
   }
-  if (channel.held_by_allowance() && upload_) {
-    held_.push_back(id);
-    upload_ready_at_ =
-        std::min(upload_ready_at_, upload_->ready_at(options_.base_datagram_size, now.monotonic));
-  }
-  schedule(id, slot, now);
   return std::nullopt;
+}
+
+// What the channel took of the limits; and if it would take more, when.
+void Endpoint::Impl::charge(Slot& slot, std::size_t sent, Now now) {
+  Member& member = *slot.member;
+  const bool asks_more = member.swarm->held_by_allowance();
+  if (const std::uint64_t asked = member.swarm->take_requested_bytes(); asked != 0) {
+    down_.take(member.download, slot.download, asked, now.monotonic);
+  }
+  if (sent != 0) up_.take(member.upload, slot.upload, sent, now.monotonic);
+  const auto wait = [&](FairShare& share, FairShare::Lane& lane, FairShare::Waiter& waiter) {
+    if (const auto at = share.wait(lane, waiter, now.monotonic)) {
+      deadlines_.set(slot.channel->local(), *at);
+    }
+  };
+  if (slot.channel->held_by_allowance()) wait(up_, member.upload, slot.upload);
+  if (asks_more) wait(down_, member.download, slot.download);
+}
+
+void Endpoint::Impl::end_turn(Member& member, Turn turn, Now now) {
+  if (turn == Turn::upload) up_.settle(member.upload, now.monotonic);
+  if (turn == Turn::download) down_.settle(member.download, now.monotonic);
 }
 
 void Endpoint::Impl::schedule(ChannelId id, const Slot& slot, Now now) {
