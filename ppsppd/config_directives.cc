@@ -12,6 +12,7 @@
 #include "command_line.h"
 #include "config_values.h"
 #include "metadata/text.h"
+#include "ppspp/address_rules.h"
 
 namespace ppspp::daemon {
 namespace {
@@ -235,7 +236,13 @@ Section limits_section() {
 
 Section access_section() {
   constexpr std::string_view kNetworks = "a list of networks, such as [\"192.0.2.0/24\"]";
-  const auto parse = [](std::string_view text) { return Result<std::string>(std::string(text)); };
+  const auto parse = [](std::string_view text) -> Result<std::string> {
+    if (const auto network = Network::parse(text)) return network->to_string();
+    return fail(Errc::invalid_argument,
+                fmt::format("{} is not a network; write an address and perhaps the number of bits "
+                            "that count, as \"192.0.2.0/24\" or \"2001:db8::1\"",
+                            ppspp::quoted(text)));
+  };
   return {"access",
           {list_directive("allow", kNetworks, PPSPP_MEMBER(access.allow), parse, kAsItIs),
            list_directive("deny", kNetworks, PPSPP_MEMBER(access.deny), parse, kAsItIs)}};
@@ -296,12 +303,27 @@ Section log_section() {
                                   PPSPP_MEMBER(log.level), parse_level, print_level)}};
 }
 
+// Sockets are opened once, and the node's tables are made for good.
+bool needs_restart(std::string_view section, std::string_view name) {
+  if (section == "node") return name != "max_swarms";
+  if (section == "gateway") return name == "enabled" || name == "listen";
+  return section == "state" || section == "control" || section == "metrics";
+}
+
 }  // namespace
 
 const std::vector<Section>& config_sections() {
-  static const std::vector<Section> sections = {
-      node_section(),    limits_section(),  access_section(),  state_section(),
-      control_section(), gateway_section(), metrics_section(), log_section()};
+  static const std::vector<Section> sections = [] {
+    std::vector<Section> all = {node_section(),    limits_section(),  access_section(),
+                                state_section(),   control_section(), gateway_section(),
+                                metrics_section(), log_section()};
+    for (Section& section : all) {
+      for (auto& directive : section.directives) {
+        directive.needs_restart = needs_restart(section.name, directive.name);
+      }
+    }
+    return all;
+  }();
   return sections;
 }
 

@@ -32,6 +32,7 @@ struct Directive {
   std::string_view name;
   std::function<void(const toml::node&, Owner&, ConfigProblems&)> read;
   std::function<std::string(const Owner&)> print;  // the value, in TOML; empty: there is none
+  bool needs_restart = false;  // a change cannot be taken over while the daemon runs
 };
 
 struct Section {

@@ -3,6 +3,9 @@
 #include <doctest/doctest.h>
 
 #include <string>
+#include <vector>
+
+#include "config_changes.h"
 
 namespace ppspp::daemon {
 namespace {
@@ -198,6 +201,8 @@ TEST_CASE("each wrong value is answered with what would be right") {
       {"[control]\ngroup = \"a b\"", "name of a group"},
       {"[log]\nlevel = \"loud\"", "\"warning\""},
       {"[access]\ndeny = [1]", "a list of networks"},
+      {"[access]\nallow = [\"10.0.0.0/8\", \"example.org\"]", "\"192.0.2.0/24\""},
+      {"[access]\nallow = [\"10.0.0.0/33\"]", "not a network"},
       {"upload = \"1M\"", "write it below [limits]"},
       {"node = 5", "write [node] on a line of its own"},
       {"[schedule]\nname = \"x\"", "[[schedule]]"},
@@ -229,6 +234,26 @@ TEST_CASE("a file that cannot be read is one error") {
   const auto directory = load_config("/");
   REQUIRE_FALSE(directory);
   CHECK(contains(directory.error()[0].message, "directory"));
+}
+
+TEST_CASE("what only a restart changes is named, and nothing else") {
+  const Config before;
+  Config after;
+  after.limits.upload = 5;
+  after.log.level = LogLevel::debug;
+  after.node.max_swarms = 7;
+  after.gateway.max_readers = 7;
+  after.gateway.cors = {"*"};
+  after.access.deny = {"192.0.2.0/24"};
+  CHECK(changes_that_need_restart(before, after).empty());
+  after.node.max_channels = 7;
+  after.state.directory = "/tmp";
+  after.control.mode = 0600;
+  after.gateway.enabled = false;
+  after.metrics.listen = TransportAddress::v4(0x7f000001, 1);
+  CHECK(changes_that_need_restart(before, after) ==
+        std::vector<std::string>{"node.max_channels", "state.directory", "control.mode",
+                                 "gateway.enabled", "metrics.listen"});
 }
 
 TEST_CASE("what is said is bounded") {

@@ -1,12 +1,13 @@
 #include "base/log.h"
 
+#include <atomic>
 #include <utility>
 
 namespace ppspp {
 namespace {
 
 struct Log {
-  LogLevel lowest = LogLevel::error;
+  std::atomic<LogLevel> lowest = LogLevel::error;
   LogSink sink;
 };
 
@@ -17,9 +18,18 @@ Log& the_log() {
 
 }  // namespace
 
-void set_log_sink(LogLevel lowest, LogSink sink) { the_log() = {lowest, std::move(sink)}; }
+void set_log_sink(LogLevel lowest, LogSink sink) {
+  set_log_level(lowest);
+  the_log().sink = std::move(sink);
+}
 
-bool log_enabled(LogLevel level) { return the_log().sink && level >= the_log().lowest; }
+void set_log_level(LogLevel lowest) {
+  the_log().lowest.store(lowest, std::memory_order_relaxed);
+}
+
+bool log_enabled(LogLevel level) {
+  return the_log().sink && level >= the_log().lowest.load(std::memory_order_relaxed);
+}
 
 void log_line(LogLevel level, std::string_view line) {
   if (log_enabled(level)) the_log().sink(level, line);

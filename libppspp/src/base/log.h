@@ -15,6 +15,7 @@ using LogSink = std::function<void(LogLevel, std::string_view)>;
 
 // Not synchronised: install the sink before the first Node is opened.
 void set_log_sink(LogLevel lowest, LogSink sink);
+void set_log_level(LogLevel lowest);  // at any time, from any thread
 bool log_enabled(LogLevel level);
 void log_line(LogLevel level, std::string_view line);
 
