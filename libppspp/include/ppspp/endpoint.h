@@ -193,6 +193,9 @@ class Endpoint {
   void handle_too_big(const TransportAddress& to, std::size_t size, Now now);
 
   ChunkStore* store(SwarmHandle swarm);  // null if left
+  // Whether the octets that the store gave are still the chunk. If not, it counts as not there, and
+  // is asked for again where the content is not complete.
+  bool still_genuine(SwarmHandle swarm, ChunkIndex chunk, std::span<const std::byte> payload);
   std::optional<SwarmStatus> status(SwarmHandle swarm) const;
   std::vector<ChannelStatus> channels(SwarmHandle swarm, Now now) const;
   bool has_chunk(SwarmHandle swarm, ChunkIndex chunk) const;

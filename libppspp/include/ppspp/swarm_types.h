@@ -149,6 +149,7 @@ struct SwarmStatus {
   std::size_t peers_seen = 0;              // that ever completed a handshake here
   bool complete = false;
   bool store_failed = false;
+  bool content_changed = false;    // it is no longer what was hashed (what fails is not served)
   std::optional<LiveStatus> live;  // of a live swarm
 };
 

@@ -152,4 +152,13 @@ std::optional<TimePoint> OutstandingRequests::oldest_request() const {
   return entries_.front().requested_at;
 }
 
+ChunkRange OutstandingRequests::first_within(ChunkRange range, std::size_t entries_max) const {
+  const std::size_t count = std::min(entries_.size(), entries_max);
+  for (std::size_t i = 0; i < count; ++i) {
+    const ChunkRange owed = intersection(entries_[i].range, range);
+    if (!owed.empty()) return owed;
+  }
+  return {};
+}
+
 }  // namespace ppspp

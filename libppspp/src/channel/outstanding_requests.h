@@ -39,6 +39,8 @@ class OutstandingRequests {
   // The oldest run that is still outstanding; empty if there is none.
   ChunkRange front() const { return entries_.empty() ? ChunkRange{} : entries_.front().range; }
   ChunkRange back() const { return entries_.empty() ? ChunkRange{} : entries_.back().range; }
+  // What is outstanding of `range` in the first of the `entries_max` oldest runs that has some.
+  ChunkRange first_within(ChunkRange range, std::size_t entries_max) const;
   template <typename F>
   void for_each(const F& f) const {
     for (const Entry& entry : entries_) f(entry.range);

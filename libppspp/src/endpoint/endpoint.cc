@@ -56,9 +56,7 @@ void Endpoint::add_peer(SwarmHandle handle, const TransportAddress& peer, Now no
 }
 
 void Endpoint::set_read_position(SwarmHandle handle, ChunkIndex chunk, Now) {
-  Swarm* swarm = impl_->find(handle);
-  if (swarm == nullptr) return;
-  swarm->set_read_position(chunk);
+  impl_->set_read_position(handle, chunk);
 }
 
 void Endpoint::set_read_windows(SwarmHandle handle, std::span<const ReadWindow> windows, Now now) {
@@ -136,6 +134,12 @@ void Endpoint::handle_too_big(const TransportAddress& to, std::size_t size, Now 
 ChunkStore* Endpoint::store(SwarmHandle handle) {
   Swarm* swarm = impl_->find(handle);
   return swarm == nullptr ? nullptr : swarm->store();
+}
+
+bool Endpoint::still_genuine(SwarmHandle handle, ChunkIndex chunk,
+                             std::span<const std::byte> payload) {
+  Swarm* swarm = impl_->find(handle);
+  return swarm != nullptr && swarm->still_genuine(chunk, payload);
 }
 
 std::optional<SwarmStatus> Endpoint::status(SwarmHandle handle) const {

@@ -156,11 +156,10 @@ void Endpoint::Impl::confirm(const HalfOpen& half_open, std::span<const std::byt
                                            entry.capabilities, options_for(swarm), now);
   Channel& fresh = *channel;
   const Initiator initiator{entry.peer, entry.remote};
-  Slot& slot = add_channel(std::move(channel), *member, now);
-  slot.initiator = entry.remote;
+  add_channel(std::move(channel), *member, now).initiator = entry.remote;
   by_initiator_[initiator] = entry.local;
   for (const ChunkRange have : entry.haves) fresh.learn_have(have, swarm, now);
-  hear(slot, datagram, now);
+  fresh.handle_datagram(datagram, swarm, now);
   touch(entry.local);
   settle(entry.local, now);
   settle_twins(entry.local, now);

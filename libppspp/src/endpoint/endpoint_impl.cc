@@ -129,6 +129,13 @@ void Endpoint::Impl::add_peer(SwarmHandle handle, const TransportAddress& peer, 
   start_peers(*member, now);
 }
 
+void Endpoint::Impl::set_read_position(SwarmHandle handle, ChunkIndex chunk) {
+  Member* member = find_member(handle);
+  if (member == nullptr) return;
+  member->swarm->set_read_position(chunk);
+  drain(*member);
+}
+
 void Endpoint::Impl::set_read_windows(SwarmHandle handle, std::span<const ReadWindow> windows,
                                       Now) {
   Member* member = find_member(handle);

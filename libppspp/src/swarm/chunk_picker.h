@@ -20,11 +20,10 @@ struct PickQuestion {
   const BinSet& verified;
   const BinSet& requested;  // asked of anybody
   std::uint64_t chunk_count;
-  ChunkIndex read_position;  // chunks before it are of no interest (in_order)
   std::uint64_t max_chunks;
 };
 
-// The next chunks after the read position.
+// The first chunks that are missing.
 ChunkRange pick_in_order(const PickQuestion& question);
 // What the fewest peers have, within a window that begins at the first missing chunk: a group of
 // chunks under one node of the tree, so that few hashes are needed. With peers that have everything
@@ -38,7 +37,10 @@ struct Takeover {
   Channel* from = nullptr;  // who owes them
   bool cancel = false;      // take them away from it, rather than ask twice
 };
-Takeover pick_takeover(const PickQuestion& question, std::uint32_t chunk_size, bool urgent,
-                       Now now);
+// Near the end of what there is to be asked for.
+Takeover pick_takeover(const PickQuestion& question, std::uint32_t chunk_size, Now now);
+// Of what a reader waits for: chunks of `late`.
+Takeover pick_late(const PickQuestion& question, ChunkRange late, std::uint32_t chunk_size,
+                   Now now);
 
 }  // namespace ppspp

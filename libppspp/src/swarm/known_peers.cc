@@ -24,11 +24,9 @@ bool KnownPeers::knows(const TransportAddress& address) const {
 void KnownPeers::add(const TransportAddress& address, TimePoint now) {
   if (peers_.size() >= kMaxPeers || knows(address)) return;
   peers_.push_back({address, std::nullopt, now, kFirstPause});
-  first_attempt_ = std::min(first_attempt_, now);
 }
 
 std::optional<TransportAddress> KnownPeers::due(TimePoint now) const {
-  if (first_attempt_ > now) return std::nullopt;
   for (const Peer& peer : peers_) {
     if (!peer.channel && peer.next_attempt <= now) return peer.address;
   }
@@ -36,10 +34,7 @@ std::optional<TransportAddress> KnownPeers::due(TimePoint now) const {
 }
 
 void KnownPeers::on_connecting(const TransportAddress& address, ChannelId channel) {
-  Peer* peer = find(address);
-  if (peer == nullptr) return;
-  peer->channel = channel;
-  find_first();
+  if (Peer* peer = find(address)) peer->channel = channel;
 }
 
 void KnownPeers::on_established(const TransportAddress& address) {
@@ -61,21 +56,18 @@ void KnownPeers::on_closed(const TransportAddress& address, ChannelId channel, b
   } else {
     schedule(*peer, now);
   }
-  find_first();
 }
 
 void KnownPeers::postpone(const TransportAddress& address, TimePoint now) {
-  Peer* peer = find(address);
-  if (peer == nullptr) return;
-  schedule(*peer, now);
-  find_first();
+  if (Peer* peer = find(address)) schedule(*peer, now);
 }
 
-void KnownPeers::find_first() {
-  first_attempt_ = kNever;
+TimePoint KnownPeers::deadline() const {
+  TimePoint first = kNever;
   for (const Peer& peer : peers_) {
-    if (!peer.channel) first_attempt_ = std::min(first_attempt_, peer.next_attempt);
+    if (!peer.channel) first = std::min(first, peer.next_attempt);
   }
+  return first;
 }
 
 }  // namespace ppspp

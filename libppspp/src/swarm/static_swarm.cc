@@ -10,6 +10,9 @@
 namespace ppspp {
 namespace {
 
+// What a reader that tells its position only needs next.
+constexpr std::uint64_t kUrgentOctets = std::uint64_t{1} << 20;
+
 std::uint64_t chunks_of(std::uint64_t length, std::uint32_t chunk_size) {
   return length / chunk_size + (length % chunk_size != 0 ? 1 : 0);
 }
@@ -21,7 +24,9 @@ StaticSwarm::StaticSwarm(SwarmHandle handle, const SwarmMetadata& metadata,
                          RandomSource& random, ChannelScratch& scratch)
     : Swarm(handle, metadata, std::move(store), settings, random, scratch),
       verifier_(metadata),
-      sizes_(metadata) {}
+      sizes_(metadata) {
+  if (settings.policy == PickPolicy::in_order) set_read_position(0);
+}
 
 Result<std::unique_ptr<Swarm>> StaticSwarm::create(SwarmHandle handle,
                                                    const SwarmMetadata& metadata,
@@ -98,48 +103,78 @@ SwarmStatus StaticSwarm::status() const {
 
 // --- What to ask for
 
-void StaticSwarm::set_read_position(ChunkIndex chunk) {
-  settings_.policy = PickPolicy::in_order;
-  read_position_ = chunk;
+// Without an end: what follows is wanted in order.
+ReadWindow StaticSwarm::window_from(ChunkIndex chunk) const {
+  const std::uint64_t urgent = std::max<std::uint64_t>(1, kUrgentOctets / metadata_.chunk_size);
+  return {chunk, chunk + urgent, kMaxChunks};
 }
 
-PickQuestion StaticSwarm::question(Channel& from, std::uint64_t max_chunks) const {
-  return {.from = from,
-          .channels = channels_,
-          .verified = verified_,
-          .requested = requested_,
-          .chunk_count = chunk_count_,
-          .read_position = settings_.policy == PickPolicy::in_order ? read_position_ : 0,
-          .max_chunks = max_chunks};
+void StaticSwarm::set_read_position(ChunkIndex chunk) {
+  const ReadWindow window = window_from(chunk);
+  set_read_windows(std::span(&window, 1));
+}
+
+void StaticSwarm::set_read_windows(std::span<const ReadWindow> windows) {
+  const bool jumped = windows_.set(windows);
+  if (complete_ || store_failed_ || chunk_count_ == 0) return;
+  if (jumped) cancel_unwanted();
+  // Peers of whom nothing was wanted may be asked now.
+  for (const Channel* channel : channels_) {
+    if (jumped || channel->requests().empty()) touched_.push_back(channel->local());
+  }
+}
+
+// Nobody wants the rest of these now, or others wait for what comes behind it.
+void StaticSwarm::cancel_unwanted() {
+  const bool in_the_way = windows_.lacks_urgent(verified_, requested_, chunk_count_);
+  if (settings_.policy != PickPolicy::on_demand && !in_the_way) return;
+  std::vector<ChunkRange> unwanted;
+  for (Channel* channel : channels_) {
+    unwanted.clear();
+    channel->requests().for_each(
+        [&](ChunkRange range) { windows_.subtract_from(range, unwanted); });
+    for (const ChunkRange range : unwanted) {
+      channel->cancel(range);
+      forget_requests(range);
+    }
+  }
 }
 
 ChunkRange StaticSwarm::pick_chunks(Channel& from, std::uint64_t max_chunks, Now now) {
   if (chunk_count_ == 0) return pick_for_size(from);
-  const PickQuestion q = question(from, max_chunks);
-  if (reader_waits()) {
-    if (const ChunkRange late = take_over(q, now); !late.empty()) return late;
-  }
-  const ChunkRange range =
-      settings_.policy == PickPolicy::in_order ? pick_in_order(q) : pick_rarest_first(q, random_);
-  if (!range.empty()) return range;
-  // A reader that jumped ahead: the rest of the content, once it has what it reads.
-  if (q.read_position != 0) {
-    PickQuestion rest = q;
-    rest.read_position = 0;
-    if (const ChunkRange before = pick_in_order(rest); !before.empty()) return before;
-  }
-  return take_over(q, now);
+  const PickQuestion q{.from = from,
+                       .channels = channels_,
+                       .verified = verified_,
+                       .requested = requested_,
+                       .chunk_count = chunk_count_,
+                       .max_chunks = max_chunks};
+  if (const ChunkRange late = pick_late_chunks(q, now); !late.empty()) return late;
+  if (const ChunkRange urgent = windows_.pick_urgent(q); !urgent.empty()) return urgent;
+  if (const ChunkRange ahead = windows_.pick_ahead(q); !ahead.empty()) return ahead;
+  if (const ChunkRange range = pick_by_policy(q); !range.empty()) return range;
+  return take_over(pick_takeover(q, metadata_.chunk_size, now));
 }
 
-// The chunk at the read position has been asked for and is not here.
-bool StaticSwarm::reader_waits() const {
-  return settings_.policy == PickPolicy::in_order && channels_.size() > 1 &&
-         requested_.contains(verified_.next_out(read_position_));
+ChunkRange StaticSwarm::pick_by_policy(const PickQuestion& q) {
+  switch (settings_.policy) {
+    case PickPolicy::in_order:
+      return pick_in_order(q);
+    case PickPolicy::rarest_first:
+      return pick_rarest_first(q, random_);
+    case PickPolicy::on_demand:
+      return {};
+  }
+  return {};
 }
 
-ChunkRange StaticSwarm::take_over(const PickQuestion& q, Now now) {
-  const bool urgent = reader_waits();
-  const Takeover takeover = pick_takeover(q, metadata_.chunk_size, urgent, now);
+// What a reader waits for has been asked for and is not here.
+ChunkRange StaticSwarm::pick_late_chunks(const PickQuestion& q, Now now) {
+  if (windows_.empty() || channels_.size() < 2) return {};
+  const auto late = windows_.next_late(verified_, requested_, chunk_count_);
+  return late ? take_over(pick_late(q, *late, metadata_.chunk_size, now)) : ChunkRange{};
+}
+
+ChunkRange StaticSwarm::take_over(const Takeover& takeover) {
   if (takeover.chunks.empty()) return {};
   if (takeover.cancel) {
     takeover.from->cancel(takeover.chunks);

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "swarm/chunk_picker.h"
+#include "swarm/read_windows.h"
 #include "swarm/size_detection.h"
 #include "swarm/swarm.h"
 
@@ -24,6 +25,7 @@ class StaticSwarm final : public Swarm {
   TimePoint deadline() const override { return size_deadline_; }
   void handle_deadline(Now now) override { review_size(now); }
   void set_read_position(ChunkIndex chunk) override;
+  void set_read_windows(std::span<const ReadWindow> windows) override;
   SwarmStatus status() const override;
 
   // ChannelContext
@@ -44,9 +46,11 @@ class StaticSwarm final : public Swarm {
   Result<void> begin_with_tree(const SwarmContent& content);
 
   ChunkRange pick_chunks(Channel& from, std::uint64_t max_chunks, Now now) override;
-  ChunkRange take_over(const PickQuestion& question, Now now);
-  PickQuestion question(Channel& from, std::uint64_t max_chunks) const;
-  bool reader_waits() const;
+  ChunkRange pick_by_policy(const PickQuestion& question);
+  ChunkRange pick_late_chunks(const PickQuestion& question, Now now);
+  ChunkRange take_over(const Takeover& takeover);
+  ReadWindow window_from(ChunkIndex chunk) const;
+  void cancel_unwanted();
 
   bool know_peaks(const Received& received);
   void accept(const Received& received, Now now);
@@ -69,7 +73,7 @@ class StaticSwarm final : public Swarm {
   std::optional<std::uint64_t> length_;  // octets, exact; known when chunk_count_ is
   SizeDetection sizes_;
   TimePoint size_deadline_ = kNever;
-  ChunkIndex read_position_ = 0;
+  ReadWindows windows_;
   bool complete_ = false;
 };
 

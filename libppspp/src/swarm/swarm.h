@@ -49,9 +49,7 @@ class Swarm : public ChannelContext {
   virtual TimePoint deadline() const = 0;
   virtual void handle_deadline(Now now) = 0;
   virtual void set_read_position(ChunkIndex chunk) = 0;
-  virtual void set_read_windows(std::span<const ReadWindow> windows) {
-    if (!windows.empty()) set_read_position(windows.front().begin);
-  }
+  virtual void set_read_windows(std::span<const ReadWindow>) {}
   virtual LiveSwarm* as_live() { return nullptr; }
   void store_ready();
 
@@ -87,6 +85,8 @@ class Swarm : public ChannelContext {
   void give_back(Channel& from, ChunkRange range) override;
   std::uint64_t receive_share() const override;
   ReadOutcome read(std::span<const ChunkSlot> slots) override;
+  // Whether what the store gave is still the chunk; if not, it is taken out of verified().
+  bool still_genuine(ChunkIndex chunk, std::span<const std::byte> payload);
   void prefetch(ChunkRange range) override;
   void count_sent(std::uint64_t bytes, std::uint64_t resent_chunks) override;
 

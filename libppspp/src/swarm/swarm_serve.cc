@@ -25,14 +25,16 @@ ReadOutcome Swarm::read(std::span<const ChunkSlot> slots) {
   // Asked after the read, so that a change which the read has seen is known.
   if (!store_->content_suspect()) return ReadOutcome::done;
   bool genuine = true;
-  for (const ChunkSlot& slot : slots) {
-    if (matches(slot.chunk, slot.payload)) continue;
-    log(LogLevel::debug, "chunk {} on disk is no longer what was verified", slot.chunk);
-    verified_.erase({slot.chunk, slot.chunk + 1});
-    ++counts_.chunks_rotten;
-    genuine = false;
-  }
+  for (const ChunkSlot& slot : slots) genuine = still_genuine(slot.chunk, slot.payload) && genuine;
   return genuine ? ReadOutcome::done : ReadOutcome::not_yet;
+}
+
+bool Swarm::still_genuine(ChunkIndex chunk, std::span<const std::byte> payload) {
+  if (matches(chunk, payload)) return true;
+  log(LogLevel::debug, "chunk {} on disk is no longer what was verified", chunk);
+  verified_.erase({chunk, chunk + 1});
+  ++counts_.chunks_rotten;
+  return false;
 }
 
 void Swarm::prefetch(ChunkRange range) {
