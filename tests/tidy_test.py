@@ -43,6 +43,7 @@ PUBLIC_HEADERS = {
     "result.h": "base",
     "signature_algorithm.h": "base",
     "signing_key.h": "crypto",
+    "file_stamp.h": "files",
     "key_file.h": "files",
     "swarm_metadata.h": "metadata",
     "swarm_types.h": "swarm",

@@ -12,6 +12,7 @@
 
 #include "base/assert.h"
 #include "files/check_download.h"
+#include "files/kept_tree.h"
 #include "integrity/merkle_tree.h"
 
 namespace ppspp {
@@ -31,6 +32,34 @@ std::unique_ptr<FileChunkStore> FileChunkStore::seed(HashedFile&& hashed, StoreR
   return store;
 }
 
+Result<std::unique_ptr<FileChunkStore>> FileChunkStore::host(const std::filesystem::path& path,
+                                                             const std::filesystem::path& tree,
+                                                             const SwarmMetadata& metadata,
+                                                             const std::optional<FileStamp>& stamp,
+                                                             StoreReady ready) {
+  HashedFile hashed;
+  auto file = open_regular(path, O_RDONLY);
+  if (!file) return Unexpected{file.error()};
+  const auto identity = identify(*file, path);
+  if (!identity) return Unexpected{identity.error()};
+  hashed.length = metadata.content_length.value_or(0);
+  if (identity->size != hashed.length || hashed.length == 0) {
+    return fail(Errc::content_changed,
+                fmt::format("{} was changed since it was hashed: it has {} octets and not {}; seed "
+                            "it again",
+                            path.string(), identity->size, hashed.length));
+  }
+  auto nodes = open_kept_tree(tree, metadata, hashed.length);
+  if (!nodes) return Unexpected{nodes.error()};
+  hashed.path = path;
+  hashed.file = std::move(*file);
+  hashed.identity = FileIdentity::of(stamp.value_or(FileStamp{}));
+  hashed.tree = std::move(*nodes);
+  auto store = seed(std::move(hashed), std::move(ready));
+  store->look_at_file();
+  return store;
+}
+
 Result<std::unique_ptr<FileChunkStore>> FileChunkStore::temporary(
     const std::filesystem::path& directory, StoreReady ready) {
   auto file = open_unnamed(directory);
@@ -41,6 +70,7 @@ Result<std::unique_ptr<FileChunkStore>> FileChunkStore::temporary(
 
 StoreStatus FileChunkStore::read(std::uint64_t offset,
                                  std::span<const std::span<std::byte>> pieces) {
+  const LatencyScope latency(counters_ ? &counters_->reads : nullptr);
   const std::uint64_t size = total_size(pieces);
   if (!fits(offset, size, length_)) {
     return fail_with({Errc::invalid_argument, "read beyond the end of " + path_.string()});
@@ -65,7 +95,8 @@ StoreStatus FileChunkStore::read(std::uint64_t offset,
 bool FileChunkStore::wait_for_pages(std::uint64_t offset, std::uint64_t size) {
   if (loader_ == nullptr) {
     try {
-      loader_ = std::make_unique<PageLoader>(file_.fd(), ready_);
+      loader_ =
+          std::make_unique<PageLoader>(file_.fd(), ready_, counters_ ? &counters_->reads : nullptr);
     } catch (const std::system_error&) {  // the system has no thread for us
       no_wait_works_ = false;
       return false;
@@ -89,6 +120,7 @@ StoreStatus FileChunkStore::fail_read(ReadOutcome outcome) {
 
 StoreStatus FileChunkStore::write(std::uint64_t offset,
                                   std::span<const std::span<const std::byte>> pieces) {
+  const LatencyScope latency(counters_ ? &counters_->writes : nullptr);
   const std::uint64_t size = total_size(pieces);
   if (mode_ == Mode::seeding || !fits(offset, size, length_)) {
     return fail_with({Errc::invalid_argument, "write beyond the end of " + path_.string()});
@@ -202,7 +234,7 @@ Result<std::span<std::byte>> FileChunkStore::make_tree_memory(std::size_t size) 
     tree_ = std::move(*tree);
     return tree_.memory();
   }
-  const auto memory = state_ != nullptr ? state_->tree() : tree_.memory();
+  const auto memory = tree_nodes();
   if (memory.size() == size) return memory;
   return fail(Errc::integrity, fmt::format("the hash tree of {} has {} octets, not {}",
                                            path_.string(), memory.size(), size));
@@ -223,6 +255,17 @@ ResumeRecord FileChunkStore::record() const {
 Result<void> FileChunkStore::sync() const {
   if (fdatasync(file_.fd()) == 0) return {};
   return Unexpected{system_error(errno, "cannot bring to the disk", path_)};
+}
+
+Result<FileStamp> FileChunkStore::settled_stamp() const {
+  const auto identity = identify_settled(file_, path_);
+  if (!identity) return Unexpected{identity.error()};
+  return identity->stamp();
+}
+
+std::optional<FileStamp> FileChunkStore::stamp() const {
+  if (mode_ != Mode::seeding || suspect_) return std::nullopt;
+  return expected_.stamp();
 }
 
 Result<void> FileChunkStore::complete(const HashOptions& check) {

@@ -23,6 +23,7 @@
 #include "files/page_loader.h"
 #include "files/piece_io.h"
 #include "files/state_file.h"
+#include "files/store_latency.h"
 #include "files/tree_file.h"
 #include "ppspp/chunk_range.h"
 #include "ppspp/chunk_store.h"
@@ -55,6 +56,16 @@ class FileChunkStore final : public ChunkStore {
   static Result<OpenedDownload> open_download(const std::filesystem::path& path,
                                               const SwarmMetadata& metadata,
                                               const DownloadOptions& options);
+
+  // Seeds a file with the tree that was kept when it was hashed (kept_tree.h). Hashes nothing: the
+  // content is suspect unless the file's stamp is the given one. Errors: the file or the tree
+  // cannot be opened, the file has another length (Errc::content_changed), the tree is not that of
+  // the swarm (Errc::integrity).
+  static Result<std::unique_ptr<FileChunkStore>> host(const std::filesystem::path& path,
+                                                      const std::filesystem::path& tree,
+                                                      const SwarmMetadata& metadata,
+                                                      const std::optional<FileStamp>& stamp,
+                                                      StoreReady ready);
 
   // Keeps a download in files without a name in `directory`, for output that is a pipe: nothing is
   // left when the process ends.
@@ -96,6 +107,20 @@ class FileChunkStore final : public ChunkStore {
   // Blocks. Nothing to do for seeding and temporary stores, and after complete().
   Result<void> close_clean();
 
+  // Of content that is complete: what tells whether it is still the file that was hashed. Nothing
+  // where that is in doubt.
+  std::optional<FileStamp> stamp() const;
+  // All nodes of the hash tree, once the content is complete: for keep_tree().
+  std::span<std::byte> tree_nodes() const {
+    return state_ != nullptr ? state_->tree() : tree_.memory();
+  }
+  // The file once enough time has passed since the last write for the next to be seen in its stamp
+  // (20 ms). From any thread.
+  Result<FileStamp> settled_stamp() const;
+
+  // How long reads and writes take is counted there from now on.
+  void count_in(std::shared_ptr<StoreCounters> counters) { counters_ = std::move(counters); }
+
   // The chunks that were written, in this run and before.
   const BinSet& have() const { return have_; }
 
@@ -136,10 +161,11 @@ class FileChunkStore final : public ChunkStore {
   std::uint64_t length_ = 0;
   ReadAhead read_ahead_;
   std::optional<Error> error_;
-  SwarmMetadata metadata_;              // of a download
-  BinSet have_;                         // of a download
-  TreeFile tree_;                       // unless it is in the state file
-  std::unique_ptr<StateFile> state_;    // of a download, also when it is complete
+  SwarmMetadata metadata_;            // of a download
+  BinSet have_;                       // of a download
+  TreeFile tree_;                     // unless it is in the state file
+  std::unique_ptr<StateFile> state_;  // of a download, also when it is complete
+  std::shared_ptr<StoreCounters> counters_;
   std::unique_ptr<PageLoader> loader_;  // last: its thread reads file_ and calls ready_
 };
 

@@ -56,6 +56,14 @@ FileIdentity FileIdentity::of(const struct stat& status) {
           .ctime_ns = nanoseconds(status.st_ctim)};
 }
 
+FileIdentity FileIdentity::of(const FileStamp& stamp) {
+  return {.device = stamp.device,
+          .inode = stamp.inode,
+          .size = stamp.size,
+          .mtime_ns = stamp.modified_ns,
+          .ctime_ns = stamp.changed_ns};
+}
+
 Result<FileIdentity> identify(const FileHandle& file, const std::filesystem::path& path) {
   struct stat status;
   if (fstat(file.fd(), &status) != 0) {

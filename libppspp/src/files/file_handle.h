@@ -10,6 +10,7 @@
 #include <string>
 #include <utility>
 
+#include "ppspp/file_stamp.h"
 #include "ppspp/result.h"
 
 namespace ppspp {
@@ -40,6 +41,8 @@ struct FileIdentity {
   std::int64_t ctime_ns = 0;
 
   static FileIdentity of(const struct stat& status);
+  static FileIdentity of(const FileStamp& stamp);
+  FileStamp stamp() const { return {device, inode, size, mtime_ns, ctime_ns}; }
   friend bool operator==(const FileIdentity&, const FileIdentity&) = default;
 };
 

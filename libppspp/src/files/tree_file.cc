@@ -76,6 +76,16 @@ Result<MappedRegion> MappedRegion::map(const FileHandle& file, std::uint64_t off
   return region;
 }
 
+Result<MappedRegion> MappedRegion::map_copy(const FileHandle& file, std::size_t size,
+                                            const std::filesystem::path& path) {
+  void* const memory =
+      mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, file.fd(), 0);
+  if (memory == MAP_FAILED) return Unexpected{system_error(errno, "cannot map", path)};
+  MappedRegion region;
+  region.memory_ = {static_cast<std::byte*>(memory), size};
+  return region;
+}
+
 void MappedRegion::unmap() {
   if (!memory_.empty()) munmap(memory_.data(), memory_.size());
   memory_ = {};

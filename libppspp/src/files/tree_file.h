@@ -31,6 +31,10 @@ class MappedRegion {
   static Result<MappedRegion> map(const FileHandle& file, std::uint64_t offset, std::size_t size,
                                   const std::filesystem::path& path);
 
+  // A copy of a file's first octets that is read as it is used. What is written to it stays here.
+  static Result<MappedRegion> map_copy(const FileHandle& file, std::size_t size,
+                                       const std::filesystem::path& path);
+
   std::span<std::byte> memory() const { return memory_; }
   void unmap();
   bool sync() const;           // to the disk; false with errno
@@ -40,19 +44,24 @@ class MappedRegion {
   std::span<std::byte> memory_;
 };
 
-// A mapped temporary file without a name, in $TMPDIR or /var/tmp: gone when the process ends.
+// A mapped temporary file without a name, in $TMPDIR or /var/tmp: gone when the process ends. Or
+// the nodes of a tree that was kept (kept_tree.h).
 class TreeFile {
  public:
   TreeFile() = default;  // no memory
   static Result<TreeFile> create(std::size_t size);
   static Result<TreeFile> create(std::size_t size, const std::filesystem::path& directory);
 
-  std::span<std::byte> memory() const { return region_.memory(); }
+  // The octets of the region behind the first `skip`, which it has.
+  TreeFile(MappedRegion region, std::size_t skip) : region_(std::move(region)), skip_(skip) {}
+
+  std::span<std::byte> memory() const { return region_.memory().subspan(skip_); }
   void release_pages() const { region_.release_pages(); }
 
  private:
   friend class GrowingTreeFile;
   MappedRegion region_;
+  std::size_t skip_ = 0;
 };
 
 // The same for a tree whose size is not known before its content is: of a feed that is recorded.
