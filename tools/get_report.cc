@@ -1,6 +1,6 @@
 #include "get_report.h"
 
-#include <boost/json.hpp>  // compiled in the module control
+#include <boost/json/src.hpp>  // header-only use: in this file alone
 
 namespace ppspp::tools {
 namespace {

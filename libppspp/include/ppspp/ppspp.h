@@ -11,6 +11,7 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/system/error_code.hpp>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -22,9 +23,12 @@
 #include <utility>
 #include <vector>
 
+#include "ppspp/address_rules.h"
 #include "ppspp/detail/completion.h"
 #include "ppspp/endpoint.h"
+#include "ppspp/file_stamp.h"
 #include "ppspp/key_file.h"
+#include "ppspp/node_statistics.h"
 #include "ppspp/result.h"
 #include "ppspp/swarm_url.h"
 #include "ppspp/transport_address.h"
@@ -35,6 +39,7 @@ namespace asio = boost::asio;
 using boost::system::error_code;
 
 class ActiveNode;
+class ActiveReader;
 class ActiveSwarm;
 
 // A namespace of its own, which nobody needs to write: the protocol's core has a Swarm as well, and
@@ -47,6 +52,16 @@ struct NodeOptions {
   std::optional<std::uint64_t> upload_limit;    // octets per second
   std::optional<std::uint64_t> download_limit;  // octets per second
   std::size_t max_channels = 200;               // over all swarms
+  std::size_t max_channels_per_swarm = 0;       // 0: max_channels is the only limit
+  std::size_t max_half_open = EndpointOptions{}.max_half_open;
+  std::uint64_t max_queued_chunks_per_peer = EndpointOptions{}.max_queued_chunks_per_peer;
+  RateLimits per_peer;  // of each channel, where its swarm says nothing else
+  AddressRules rules;   // whom we talk to
+  // Bound UDP sockets that a service manager hands over, at most one of each IP version, instead of
+  // `listen`. They are the node's from the call of open() on, also if that fails.
+  std::vector<int> sockets;
+  // A hosted file that nobody asked for so long sleeps again.
+  std::chrono::milliseconds sleep_after = std::chrono::minutes(1);
 };
 
 // Octets done and octets in all, a few times a second.
@@ -61,6 +76,12 @@ struct JoinOptions {
   Progress check_progress;         // while an interrupted download is checked
   // For a live swarm. Its content goes to the reader, never to a file: `output` stays empty.
   LiveSettings live = {};
+  SwarmLimits limits = {};
+  // Static content with an `output`: when it is complete, its hash tree is kept in this file, so
+  // that Node::host can serve it later without hashing it again. Written whole or not at all,
+  // before on_complete; what was there is replaced. A tree that cannot be written is a warning in
+  // the log.
+  std::filesystem::path keep_tree = {};
 };
 
 // How a live feed is published.
@@ -77,6 +98,7 @@ struct FeedOptions {
   // Where the numbers of the chunks are kept beyond this run, so that the feed can go on later
   // (key_file.h); live.first_chunk is its first(). Absent: this key is used once.
   std::shared_ptr<FeedNumbers> numbers;
+  SwarmLimits limits = {};
 };
 
 struct SeedOptions {
@@ -84,6 +106,26 @@ struct SeedOptions {
   std::string display_name;  // empty: the file's name
   bool allow_unprotected = false;
   Progress progress;
+  SwarmLimits limits = {};
+  std::filesystem::path keep_tree = {};  // as in JoinOptions; an error if it cannot be written
+};
+
+// A file that was hashed before, with the tree that was kept then (keep_tree).
+struct HostedFile {
+  SwarmUrl url;  // with content_length
+  std::filesystem::path file;
+  std::filesystem::path tree;
+  // Swarm::file_stamp() of then. Absent, or not that of the file any more: each chunk is compared
+  // with its hash before it first leaves.
+  std::optional<FileStamp> stamp;
+  bool allow_unprotected = false;
+  SwarmLimits limits;
+};
+
+struct ReaderOptions {
+  std::uint64_t offset = 0;  // where it begins; static content
+  // So many octets ahead of the reader are fetched before the rest of the content.
+  std::uint64_t read_ahead = std::uint64_t{8} << 20;
 };
 
 // The verified content in order. Models AsyncReadStream, so that asio::async_read, callbacks,
@@ -97,7 +139,8 @@ class ContentReader {
  public:
   using executor_type = asio::io_context::executor_type;
 
-  explicit ContentReader(ActiveSwarm& swarm) : swarm_(swarm) {}
+  explicit ContentReader(std::unique_ptr<ActiveReader> reader);
+  ~ContentReader();  // a read that is under way ends with asio::error::operation_aborted
   ContentReader(const ContentReader&) = delete;
   ContentReader& operator=(const ContentReader&) = delete;
 
@@ -130,7 +173,7 @@ class ContentReader {
 
   void start_read(asio::mutable_buffer buffer, ReadDone done);
 
-  ActiveSwarm& swarm_;
+  std::unique_ptr<ActiveReader> reader_;
 };
 
 class Swarm {
@@ -143,6 +186,21 @@ class Swarm {
   std::vector<ChannelStatus> channels() const;
   // Lives as long as any handle of the swarm.
   ContentReader& reader();
+  // Another reader, each with a position and a window of its own; all share one download. What a
+  // reader is about to read is asked for first, of several readers in turns, then what lies
+  // read_ahead ahead of them, then what the policy says. Gone when the last reference goes, at any
+  // time. Of a live swarm it begins with what is played now.
+  std::shared_ptr<ContentReader> open_reader(const ReaderOptions& options = {});
+  std::size_t readers() const;  // that are open, and reader() while it reads
+
+  void set_limits(const SwarmLimits& limits);
+  SwarmLimits limits() const;
+  // A hosted file that nobody wants at the moment: it costs a little memory only.
+  bool sleeping() const;
+  // Of content in a file that is complete: what tells whether it is still the one that was hashed.
+  std::optional<FileStamp> file_stamp() const;
+  // How much of each of so many equal parts of the content is here: 0 nothing to 255 all.
+  std::vector<std::uint8_t> availability(std::size_t buckets) const;
 
   void add_peer(const TransportAddress& peer);
   // "host:port". The name is looked up in the background, again and again as long as that fails; a
@@ -201,10 +259,26 @@ class Node {
   std::vector<TransportAddress> local_addresses() const;
   const EndpointCounters& counters() const;
   void set_limits(std::optional<std::uint64_t> upload, std::optional<std::uint64_t> download);
+  void set_peer_limits(const RateLimits& limits);  // of each channel
+
+  // Whom we talk to. Channels that are forbidden now are closed.
+  void set_address_rules(AddressRules rules);
+  void ban(const Network& network, std::optional<Microseconds> duration = std::nullopt);
+  bool unban(const Network& network);
+  std::vector<Ban> bans() const;
+
+  NodeStatistics statistics() const;  // as long as there are channels to be looked at
+  std::optional<Swarm> find(const SwarmId& id) const;
 
   // Begins a download, or tunes in to a live swarm, whose content its reader gives. The peers that
   // the URL names are contacted.
   Result<Swarm> join(const SwarmUrl& url, const JoinOptions& options = {});
+
+  // Serves a file that was hashed before, with the tree that was kept then. Nothing is opened or
+  // read now: the swarm sleeps until a peer or a reader wants it, and again when nobody did for
+  // NodeOptions::sleep_after. Its status adds up over its sleeps. on_error, when it is to wake: the
+  // file is not there, has another length, or the tree is not that of the swarm.
+  Result<Swarm> host(const HostedFile& file);
 
   // Publishes a live feed. The peers that find it are served from now on.
   Result<LiveFeed> feed(SigningKey key, const FeedOptions& options);

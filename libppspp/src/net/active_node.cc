@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "files/hash_file.h"
+#include "files/kept_tree.h"
 #include "net/clock.h"
 
 namespace ppspp {
@@ -14,6 +15,11 @@ namespace {
 EndpointOptions endpoint_options(const NodeOptions& options) {
   EndpointOptions result;
   result.max_channels = options.max_channels;
+  result.max_channels_per_swarm = options.max_channels_per_swarm;
+  result.max_half_open = options.max_half_open;
+  result.max_queued_chunks_per_peer = options.max_queued_chunks_per_peer;
+  result.per_peer = options.per_peer;
+  result.rules = options.rules;
   result.upload_limit = options.upload_limit;
   result.download_limit = options.download_limit;
   return result;
@@ -28,16 +34,30 @@ struct ActiveNode::Seeding {
   Result<HashedFile> hashed = fail(Errc::left, "the node is gone");
 };
 
+// On a thread.
+Result<void> ActiveNode::keep_tree_of(Seeding& seeding) {
+  if (seeding.options.keep_tree.empty() || !seeding.hashed) return {};
+  const HashedFile& file = *seeding.hashed;
+  SwarmMetadata metadata = seeding.options.metadata;
+  metadata.id = SwarmId(file.root.octets());
+  const auto kept = keep_tree(seeding.options.keep_tree, metadata, file.length,
+                              file.identity.stamp(), file.tree.memory());
+  file.tree.release_pages();
+  return kept;
+}
+
 ActiveNode::ActiveNode(asio::io_context& io, std::unique_ptr<UdpPort> port,
                        const NodeOptions& options)
     : io_(io),
       driver_(io, std::move(port), endpoint_options(options),
               [this](const Event& event) { on_event(event); }),
+      awake_timer_(io),
+      sleep_after_(options.sleep_after),
       background_(io) {}
 
 ActiveNode::~ActiveNode() {
   const auto swarms = swarms_;  // each takes itself off the list
-  for (const auto& swarm : swarms) swarm->leave();
+  for (const auto& [id, swarm] : swarms) swarm->leave();
   for (const auto& seeding : seedings_) seeding->done(fail(Errc::left, "the node is gone"));
   driver_.stop();
 }
@@ -47,10 +67,34 @@ Result<Swarm> ActiveNode::join(const SwarmUrl& url, const JoinOptions& options) 
   if (has(url.metadata.id)) {
     return fail(Errc::exists, "this swarm is already joined: use the one that there is");
   }
-  const auto swarm = std::make_shared<ActiveSwarm>(
-      *this, url, JoinSettings{options.policy, options.allow_unprotected, options.live});
-  swarms_.push_back(swarm);
+  const auto swarm = add(url, {.policy = options.policy,
+                               .allow_unprotected = options.allow_unprotected,
+                               .live = options.live,
+                               .limits = options.limits});
   swarm->open(options);
+  return Swarm(swarm);
+}
+
+std::shared_ptr<ActiveSwarm> ActiveNode::add(const SwarmUrl& url, const JoinSettings& settings) {
+  const auto swarm = std::make_shared<ActiveSwarm>(*this, url, settings);
+  swarms_.emplace(url.metadata.id, swarm);
+  return swarm;
+}
+
+Result<Swarm> ActiveNode::host(const HostedFile& file) {
+  const SwarmMetadata& metadata = file.url.metadata;
+  if (const auto valid = metadata.validate(); !valid) return tl::unexpected(valid.error());
+  if (metadata.live || metadata.content_length.value_or(0) == 0 ||
+      metadata.integrity != IntegrityMethod::merkle) {
+    return fail(Errc::invalid_argument,
+                "what is hosted is a static content with hashes, whose length is known");
+  }
+  if (has(metadata.id)) {
+    return fail(Errc::exists, fmt::format("{} is already being seeded", file.file.string()));
+  }
+  const auto swarm =
+      add(file.url, {.allow_unprotected = file.allow_unprotected, .limits = file.limits});
+  swarm->host(file);
   return Swarm(swarm);
 }
 
@@ -67,6 +111,9 @@ void ActiveNode::seed(std::filesystem::path file, SeedOptions options, SeedDone 
       [seeding, how = std::move(how)] {
         const SwarmMetadata& metadata = seeding->options.metadata;
         seeding->hashed = hash_file(seeding->file, metadata.chunk_size, metadata.hash, how);
+        if (const auto kept = keep_tree_of(*seeding); !kept) {
+          seeding->hashed = tl::unexpected(kept.error());
+        }
       },
       [this, seeding] { hashed(*seeding); });
 }
@@ -82,8 +129,7 @@ Result<LiveFeed> ActiveNode::feed(SigningKey key, const FeedOptions& options) {
   url.display_name = options.display_name;
   if (const auto valid = url.metadata.validate(); !valid) return tl::unexpected(valid.error());
   if (has(url.metadata.id)) return fail(Errc::exists, "this feed is already being published");
-  const auto swarm = std::make_shared<ActiveSwarm>(*this, url, JoinSettings{});
-  swarms_.push_back(swarm);
+  const auto swarm = add(url, {});
   if (const auto begun = swarm->publish(std::move(key), options); !begun) {
     swarm->leave();
     return tl::unexpected(begun.error());
@@ -126,9 +172,8 @@ Result<Swarm> ActiveNode::start_seeding(Seeding& seeding) {
   if (has(url.metadata.id)) {
     return fail(Errc::exists, fmt::format("{} is already being seeded", seeding.file.string()));
   }
-  const auto swarm = std::make_shared<ActiveSwarm>(
-      *this, url, JoinSettings{PickPolicy::rarest_first, seeding.options.allow_unprotected, {}});
-  swarms_.push_back(swarm);
+  const auto swarm = add(url, {.allow_unprotected = seeding.options.allow_unprotected,
+                               .limits = seeding.options.limits});
   if (const auto begun = swarm->seed(std::move(file)); !begun) {
     swarm->leave();
     return tl::unexpected(begun.error());
@@ -142,13 +187,38 @@ void ActiveNode::set_limits(std::optional<std::uint64_t> upload,
   driver_.kick();
 }
 
-bool ActiveNode::has(const SwarmId& id) const {
-  return std::any_of(swarms_.begin(), swarms_.end(),
-                     [&](const auto& swarm) { return swarm->url().metadata.id == id; });
+NodeStatistics ActiveNode::statistics() const {
+  const EndpointDriver& driver = driver_;
+  NodeStatistics statistics;
+  statistics.counters = driver.endpoint().counters();
+  statistics.endpoint = driver.endpoint().statistics(read_clocks());
+  statistics.swarms = swarms_.size();
+  for (const auto& [id, swarm] : swarms_) {
+    statistics.sleeping += swarm->sleeping() ? 1U : 0U;
+    statistics.readers += swarm->reader_count();
+  }
+  statistics.turns = driver.counters().turns;
+  statistics.stalls = driver.counters().stalls;
+  statistics.longest_stall = driver.counters().longest_stall;
+  statistics.udp = driver.port().counters();
+  statistics.store_reads = store_counters_->reads.get();
+  statistics.store_writes = store_counters_->writes.get();
+  return statistics;
+}
+
+std::optional<Swarm> ActiveNode::find(const SwarmId& id) const {
+  const auto found = swarms_.find(id);
+  if (found == swarms_.end()) return std::nullopt;
+  return Swarm(found->second);
+}
+
+void ActiveNode::note_joined(ActiveSwarm& swarm) {
+  by_handle_.emplace(swarm.handle().value, &swarm);
 }
 
 void ActiveNode::forget(ActiveSwarm& swarm, SwarmHandle handle) {
-  std::erase_if(swarms_, [&](const auto& other) { return other.get() == &swarm; });
+  by_handle_.erase(handle.value);
+  swarms_.erase(swarm.url().metadata.id);
   if (swarms_.empty()) {
     driver_.stop();
   } else if (handle.value != 0) {
@@ -157,11 +227,37 @@ void ActiveNode::forget(ActiveSwarm& swarm, SwarmHandle handle) {
 }
 
 void ActiveNode::on_event(const Event& event) {
-  for (std::size_t i = 0; i < swarms_.size(); ++i) {
-    if (swarms_[i]->handle() != event.swarm) continue;
-    const auto swarm = swarms_[i];
-    return swarm->on_event(event);
+  if (const auto* wanted = std::get_if<event::Wanted>(&event.what)) {
+    const auto found = swarms_.find(wanted->id);
+    if (found != swarms_.end()) found->second->wake();
+    return;
   }
+  const auto found = by_handle_.find(event.swarm.value);
+  if (found == by_handle_.end()) return;
+  const auto swarm = found->second->shared_from_this();
+  swarm->on_event(event);
+}
+
+// --- Hosted files that are awake
+
+void ActiveNode::note_awake(ActiveSwarm& swarm) {
+  awake_.push_back(swarm.weak_from_this());
+  look_after_awake();
+}
+
+void ActiveNode::look_after_awake() {
+  if (awake_.empty() || std::exchange(awake_timer_runs_, true)) return;
+  awake_timer_.expires_after(std::max(sleep_after_ / 4, std::chrono::milliseconds(1)));
+  awake_timer_.async_wait([this](const error_code& error) {
+    if (error) return;  // the node is gone
+    awake_timer_runs_ = false;
+    const auto now = std::chrono::steady_clock::now();
+    std::erase_if(awake_, [&](const auto& weak) {
+      const auto swarm = weak.lock();
+      return swarm == nullptr || !swarm->joined() || swarm->sleep_if_idle(now, sleep_after_);
+    });
+    look_after_awake();
+  });
 }
 
 Progress ActiveNode::progress_poster(const Progress& progress) {

@@ -1,7 +1,10 @@
 // What stands behind a Node: the driver of its endpoint, and its swarms.
 #pragma once
 
+#include <boost/asio/steady_timer.hpp>
+#include <cstdint>
 #include <memory>
+#include <unordered_map>
 #include <vector>
 
 #include "net/active_swarm.h"
@@ -24,12 +27,21 @@ class ActiveNode {
   EndpointDriver& driver() { return driver_; }
   const EndpointDriver& driver() const { return driver_; }
   Background& background() { return background_; }
+  const std::shared_ptr<StoreCounters>& store_counters() const { return store_counters_; }
 
   Result<Swarm> join(const SwarmUrl& url, const JoinOptions& options);
   Result<LiveFeed> feed(SigningKey key, const FeedOptions& options);
   void seed_recording(ActiveSwarm& feed, SeedDone done);
   void seed(std::filesystem::path file, SeedOptions options, SeedDone done);
+  Result<Swarm> host(const HostedFile& file);
   void set_limits(std::optional<std::uint64_t> upload, std::optional<std::uint64_t> download);
+  NodeStatistics statistics() const;
+  std::optional<Swarm> find(const SwarmId& id) const;
+
+  // For the swarms.
+  void note_joined(ActiveSwarm& swarm);  // it has a handle
+  void note_awake(ActiveSwarm& swarm);   // of a hosted file: look after it until it sleeps
+  void note_sleeps(SwarmHandle handle) { by_handle_.erase(handle.value); }
   void forget(ActiveSwarm& swarm, SwarmHandle handle);  // it was left
 
   // A progress function for another thread that calls `progress` in the io_context.
@@ -38,14 +50,23 @@ class ActiveNode {
  private:
   struct Seeding;
 
+  static Result<void> keep_tree_of(Seeding& seeding);
   void hashed(Seeding& seeding);
   Result<Swarm> start_seeding(Seeding& seeding);
-  bool has(const SwarmId& id) const;
+  bool has(const SwarmId& id) const { return swarms_.contains(id); }
+  std::shared_ptr<ActiveSwarm> add(const SwarmUrl& url, const JoinSettings& settings);
   void on_event(const Event& event);
+  void look_after_awake();
 
   asio::io_context& io_;
   EndpointDriver driver_;
-  std::vector<std::shared_ptr<ActiveSwarm>> swarms_;
+  std::unordered_map<SwarmId, std::shared_ptr<ActiveSwarm>> swarms_;
+  std::unordered_map<std::uint64_t, ActiveSwarm*> by_handle_;
+  std::vector<std::weak_ptr<ActiveSwarm>> awake_;  // of hosted files
+  asio::steady_timer awake_timer_;
+  bool awake_timer_runs_ = false;
+  std::chrono::milliseconds sleep_after_;
+  std::shared_ptr<StoreCounters> store_counters_ = std::make_shared<StoreCounters>();
   std::vector<std::shared_ptr<Seeding>> seedings_;  // files that are being hashed
   Background background_;                           // goes first, and waits for its threads
 };

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/overloaded.h"
+#include "files/kept_tree.h"
 #include "net/active_node.h"
 #include "net/clock.h"
 
@@ -29,6 +30,16 @@ Result<OpenedDownload> open_or_recognise(const std::filesystem::path& path,
   return download;
 }
 
+// Before the download's own record goes, so that at any moment there is one or the other.
+void keep_tree_of(const FileChunkStore& store, const std::filesystem::path& path,
+                  const SwarmMetadata& metadata) {
+  if (path.empty() || metadata.integrity != IntegrityMethod::merkle) return;
+  const auto stamp = store.settled_stamp();
+  const auto kept = stamp ? keep_tree(path, metadata, store.length(), *stamp, store.tree_nodes())
+                          : Result<void>(tl::unexpected(stamp.error()));
+  if (!kept) log(LogLevel::warning, "{}", kept.error().context);
+}
+
 }  // namespace
 
 ActiveSwarm::ActiveSwarm(ActiveNode& node, SwarmUrl url, const JoinSettings& settings)
@@ -36,10 +47,7 @@ ActiveSwarm::ActiveSwarm(ActiveNode& node, SwarmUrl url, const JoinSettings& set
       node_(&node),
       url_(std::move(url)),
       settings_(settings),
-      delivery_(io_),
-      reader_(*this),
-      contacts_(std::make_unique<PeerContacts>(
-          io_, [this](const TransportAddress& peer) { add_peer(peer); })) {}
+      live_(url_.metadata.live ? std::make_unique<Live>(io_) : nullptr) {}
 
 ActiveSwarm::~ActiveSwarm() = default;
 
@@ -53,7 +61,10 @@ void ActiveSwarm::open(const JoinOptions& options) {
     if (!followed) fail_with(followed.error());
     return;
   }
-  if (!options.output.empty()) return open_file(options);
+  if (!options.output.empty()) {
+    keep_tree_ = options.keep_tree;
+    return open_file(options);
+  }
   if (const auto opened = open_temporary(); !opened) fail_with(opened.error());
 }
 
@@ -111,10 +122,12 @@ Result<void> ActiveSwarm::seed(HashedFile&& file) {
 
 Result<void> ActiveSwarm::join(std::unique_ptr<FileChunkStore> store, const SwarmContent& content) {
   FileChunkStore* const kept = store.get();
+  kept->count_in(node_->store_counters());
   const auto handle = node_->driver().endpoint().join(url_.metadata, std::move(store), content,
                                                       settings_, read_clocks());
   if (!handle) return tl::unexpected(handle.error());
   handle_ = *handle;
+  node_->note_joined(*this);
   store_ = file_ = kept;
   if (content.length > 0) on_length(content.length);
   begin();
@@ -122,7 +135,7 @@ Result<void> ActiveSwarm::join(std::unique_ptr<FileChunkStore> store, const Swar
 }
 
 void ActiveSwarm::begin() {
-  contact_peers_of_url();
+  if (hosted_ == nullptr) contact_peers_of_url();
   announce_first_byte();
   proceed_reading();
   node_->driver().kick();
@@ -130,8 +143,16 @@ void ActiveSwarm::begin() {
 
 void ActiveSwarm::contact_peers_of_url() {
   for (const std::string& peer : url_.peers) {
-    if (const auto name = HostPort::parse(peer)) contacts_->add(*name);
+    if (const auto name = HostPort::parse(peer)) contacts().add(*name);
   }
+}
+
+PeerContacts& ActiveSwarm::contacts() {
+  if (contacts_ == nullptr) {
+    contacts_ = std::make_unique<PeerContacts>(
+        io_, [this](const TransportAddress& peer) { add_peer(peer); });
+  }
+  return *contacts_;
 }
 
 StoreReady ActiveSwarm::store_ready_poster() {
@@ -148,27 +169,25 @@ void ActiveSwarm::on_event(const Event& event) {
   std::visit(overloaded{
                  [this](const event::SizeKnown& e) { on_length(e.content_length); },
                  [this](const event::ChunksVerified& e) {
-                   if (numbers_) reserve_numbers(e.chunks.end);
+                   if (live_ && live_->numbers) reserve_numbers(e.chunks.end);
                    announce_first_byte();
                    proceed_reading();
                  },
                  [this](const event::Complete&) { on_content_complete(); },
-                 [this](const event::PeerJoined& e) { contacts_->joined(e.peer); },
-                 [this](const event::PeerLeft& e) { contacts_->lost(e.peer); },
+                 [this](const event::PeerJoined& e) {
+                   if (contacts_) contacts_->joined(e.peer);
+                 },
+                 [this](const event::PeerLeft& e) {
+                   if (contacts_) contacts_->lost(e.peer);
+                 },
                  [this](const event::StoreFailed&) { on_store_failed(); },
-                 [this](const event::PeerUnreachable& e) { contacts_->lost(e.peer); },
-                 [this](const event::TunedIn& e) {
-                   tuned_in_ = true;
-                   reading_.seek(e.chunk * url_.metadata.chunk_size);
-                   announce_first_byte();
-                   proceed_reading();
+                 [this](const event::PeerUnreachable& e) {
+                   if (contacts_) contacts_->lost(e.peer);
                  },
-                 [this](const event::Skipped& e) {
-                   if (on_skipped_) on_skipped_(e);
-                   proceed_reading();
-                 },
+                 [this](const event::TunedIn& e) { tune_readers_in(e.chunk); },
+                 [this](const event::Skipped& e) { announce_skipped(e); },
                  [this](const event::FeedEnded&) { on_feed_ended(); },
-                 [](const event::Wanted&) {},  // of no swarm that is joined
+                 [](const event::Wanted&) {},  // the node's
              },
              event.what);
 }
@@ -191,22 +210,16 @@ void ActiveSwarm::on_content_complete() {
   // The disk is waited for on a thread, and only what is left to do then is done here.
   syncing_ = std::make_shared<std::latch>(1);
   node_->background().run(
-      [store = file_, done = syncing_] {
+      [store = file_, done = syncing_, tree = keep_tree_, metadata = url_.metadata] {
         if (const auto synced = store->sync(); !synced) {
           log(LogLevel::debug, "{}", synced.error().context);  // complete() will say it again
         }
+        keep_tree_of(*store, tree, metadata);
         done->count_down();
       },
       [self = shared_from_this()] {
         if (self->joined()) self->finish_file();
       });
-}
-
-void ActiveSwarm::announce_first_byte() {
-  if (!on_first_byte_ || !may_read()) return;
-  const Endpoint& endpoint = node_->driver().endpoint();
-  if (!endpoint.has_chunk(handle_, reading_.position() / url_.metadata.chunk_size)) return;
-  asio::post(io_, [handler = std::exchange(on_first_byte_, nullptr)] { handler(); });
 }
 
 void ActiveSwarm::finish_file() {
@@ -222,6 +235,7 @@ void ActiveSwarm::announce_complete() {
 }
 
 void ActiveSwarm::fail_with(const Error& error) {
+  if (error.code == Errc::content_changed) content_changed_ = true;
   asio::post(io_, [self = shared_from_this(), error] {
     if (self->left()) return;
     const auto handler = std::exchange(self->on_error_, nullptr);
@@ -233,10 +247,16 @@ void ActiveSwarm::fail_with(const Error& error) {
 // --- What the user asks for
 
 SwarmStatus ActiveSwarm::status() const {
-  if (last_status_) return *last_status_;
+  if (last_status_) {
+    SwarmStatus status = *last_status_;
+    status.content_changed |= content_changed_;
+    return status;
+  }
   SwarmStatus status;
   if (joined()) status = node_->driver().endpoint().status(handle_).value_or(status);
+  if (hosted_) add_times_before(status);
   status.complete = complete_;
+  status.content_changed |= content_changed_ || status.chunks_rotten > 0;
   return status;
 }
 
@@ -260,7 +280,7 @@ Result<void> ActiveSwarm::add_peer(std::string_view host_and_port) {
   if (!name) return tl::unexpected(name.error());
   if (left()) return fail(Errc::left, "the swarm was left");
   if (joined()) {
-    contacts_->add(*name);
+    contacts().add(*name);
   } else {
     url_.peers.emplace_back(host_and_port);
   }
@@ -281,49 +301,34 @@ void ActiveSwarm::on_error(std::function<void(const Error&)> handler) {
   on_error_ = std::move(handler);
 }
 
-void ActiveSwarm::start_read(asio::mutable_buffer buffer, ContentReading::Done done) {
-  reading_.begin(buffer, std::move(done));
-  if (left()) return reading_.abort(asio::error::operation_aborted);
-  proceed_reading();
+void ActiveSwarm::set_limits(const SwarmLimits& limits) {
+  settings_.limits = limits;
+  if (!joined()) return;
+  node_->driver().endpoint().set_swarm_limits(handle_, limits, read_clocks());
+  node_->driver().kick();
 }
 
-Result<void> ActiveSwarm::seek(std::uint64_t offset) {
-  if (left()) return fail(Errc::left, "the swarm was left");
-  if (url_.metadata.live) {
-    return fail(Errc::not_supported, "a live feed is read in the order in which it comes");
-  }
-  const auto length = url_.metadata.content_length;
-  if (length && offset > *length) {
-    return fail(Errc::invalid_argument,
-                fmt::format("cannot seek to {}: the content has {} octets", offset, *length));
-  }
-  reading_.seek(offset);
-  proceed_reading();
-  return {};
+std::optional<FileStamp> ActiveSwarm::file_stamp() const {
+  if (joined()) return file_ != nullptr && complete_ ? file_->stamp() : std::nullopt;
+  return hosted_ ? hosted_->stamp : std::nullopt;
 }
 
-bool ActiveSwarm::may_read() const {
-  return joined() && (!url_.metadata.live || tuned_in_);
-}
-
-void ActiveSwarm::proceed_reading() {
-  if (!may_read()) return;
-  Endpoint& endpoint = node_->driver().endpoint();
-  const bool live = url_.metadata.live;
-  const auto length = live ? endpoint.feed_length(handle_) : url_.metadata.content_length;
-  const ContentReading::Source source{endpoint, handle_, *store_, url_.metadata.chunk_size,
-                                      length,   live};
-  if (reading_.proceed(source, read_clocks())) node_->driver().kick();
+std::vector<std::uint8_t> ActiveSwarm::availability(std::size_t buckets) const {
+  if (joined()) return node_->driver().endpoint().availability(handle_, buckets);
+  return std::vector<std::uint8_t>(buckets, complete_ ? 255 : 0);
 }
 
 void ActiveSwarm::leave() {
   if (left()) return;
   const auto self = shared_from_this();  // the node lets go of us below
-  last_status_ = status();
+  last_status_ = std::make_unique<SwarmStatus>(status());
   last_status_->channels = 0;
   contacts_.reset();
-  delivery_.cancel();
-  reading_.abort(asio::error::operation_aborted);
+  if (live_) live_->delivery.cancel();
+  for (ActiveReader* reader : readers_) {
+    reader->reading().abort(asio::error::operation_aborted);
+  }
+  if (sleeping()) node_->driver().endpoint().stop_awaiting(url_.metadata.id);
   const SwarmHandle handle = std::exchange(handle_, SwarmHandle{});
   if (handle.value != 0) {
     close_store(node_->driver().endpoint().leave(handle, read_clocks()));

@@ -40,6 +40,7 @@ Result<void> ActiveSwarm::follow() {
                                                       settings_, read_clocks());
   if (!handle) return tl::unexpected(handle.error());
   handle_ = *handle;
+  node_->note_joined(*this);
   store_ = kept;
   begin();
   return {};
@@ -61,16 +62,19 @@ Result<void> ActiveSwarm::make_feed_store(const FeedOptions& options,
 }
 
 Result<void> ActiveSwarm::publish(SigningKey key, const FeedOptions& options) {
-  numbers_ = options.numbers;
-  reserved_ = options.live.first_chunk;
-  if (numbers_) {
-    if (auto reserved = numbers_->reserve(reserved_ + kReserve); !reserved) return reserved;
-    reserved_ += kReserve;
+  live_->publishes = true;
+  live_->numbers = options.numbers;
+  live_->reserved = options.live.first_chunk;
+  if (live_->numbers) {
+    if (auto reserved = live_->numbers->reserve(live_->reserved + kReserve); !reserved)
+      return reserved;
+    live_->reserved += kReserve;
   }
   std::unique_ptr<ChunkStore> store;
   if (auto made = make_feed_store(options, store); !made) return made;
   ChunkStore* const kept = store.get();
   LiveSourceSettings settings = options.live;
+  settings.limits = settings_.limits = options.limits;
   if (const auto fits = keep_width(settings); !fits) return fits;
   if (recording_ != nullptr) settings.discard_window = LiveSourceSettings::kKeepAll;
   const auto handle = node_->driver().endpoint().publish(
@@ -78,6 +82,7 @@ Result<void> ActiveSwarm::publish(SigningKey key, const FeedOptions& options) {
       read_clocks());
   if (!handle) return tl::unexpected(handle.error());
   handle_ = *handle;
+  node_->note_joined(*this);
   store_ = kept;
   begin();
   return {};
@@ -86,8 +91,8 @@ Result<void> ActiveSwarm::publish(SigningKey key, const FeedOptions& options) {
 // A feed's subtrees are all of one width (6.1.2.1), also when it starts again.
 Result<void> ActiveSwarm::keep_width(LiveSourceSettings& settings) const {
   const SwarmMetadata& metadata = url_.metadata;
-  if (!numbers_ || metadata.integrity == IntegrityMethod::sign_all) return {};
-  const std::uint64_t before = numbers_->chunks_per_signature();
+  if (!live_->numbers || metadata.integrity == IntegrityMethod::sign_all) return {};
+  const std::uint64_t before = live_->numbers->chunks_per_signature();
   if (before != 0 && metadata.chunks_per_signature.value_or(before) != before) {
     return fail(Errc::invalid_argument,
                 fmt::format("the feed of this key has {} chunks per signature, and has to go on "
@@ -119,26 +124,26 @@ void ActiveSwarm::end_feed() {
 
 // On a thread, since it waits for the disk; in time, since a half is still to be used.
 void ActiveSwarm::reserve_numbers(ChunkIndex used) {
-  if (width_kept_ && used + kReserve / 2 <= reserved_) return;
+  if (live_->width_kept && used + kReserve / 2 <= live_->reserved) return;
   const ChunkIndex end = used + kReserve;
   const std::uint64_t width = url_.metadata.integrity == IntegrityMethod::sign_all
                                   ? 0
                                   : status().live->chunks_per_signature;
-  if (used >= reserved_) {  // faster than the disk: wait for it
-    if (const auto reserved = numbers_->reserve(end, width); !reserved)
+  if (used >= live_->reserved) {  // faster than the disk: wait for it
+    if (const auto reserved = live_->numbers->reserve(end, width); !reserved)
       return fail_with(reserved.error());
-    reserved_ = end;
+    live_->reserved = end;
     return;
   }
-  if (std::exchange(reserving_, true)) return;
-  width_kept_ = true;
+  if (std::exchange(live_->reserving, true)) return;
+  live_->width_kept = true;
   const auto result = std::make_shared<Result<void>>();
   node_->background().run(
-      [numbers = numbers_, result, end, width] { *result = numbers->reserve(end, width); },
+      [numbers = live_->numbers, result, end, width] { *result = numbers->reserve(end, width); },
       [self = shared_from_this(), result, end] {
-        self->reserving_ = false;
+        self->live_->reserving = false;
         if (!*result) return self->fail_with(result->error());
-        self->reserved_ = std::max(self->reserved_, end);
+        self->live_->reserved = std::max(self->live_->reserved, end);
       });
 }
 
@@ -153,7 +158,7 @@ void ActiveSwarm::on_store_failed() {
 
 void ActiveSwarm::on_feed_ended() {
   complete_ = true;
-  ended_at_ = std::chrono::steady_clock::now();
+  live_->ended_at = std::chrono::steady_clock::now();
   proceed_reading();
   announce_complete();
   wait_for_delivery();
@@ -162,13 +167,13 @@ void ActiveSwarm::on_feed_ended() {
 // Others may still need the end of the feed from us.
 void ActiveSwarm::wait_for_delivery() {
   if (left()) return;
-  const bool late = std::chrono::steady_clock::now() - ended_at_ >= kDeliveredAtLast;
+  const bool late = std::chrono::steady_clock::now() - live_->ended_at >= kDeliveredAtLast;
   if (late || node_->driver().endpoint().everybody_has_all(handle_, read_clocks())) {
-    delivered_ = true;
+    live_->delivered = true;
     return announce_delivered();
   }
-  delivery_.expires_after(kDeliveredCheck);
-  delivery_.async_wait([self = weak_from_this()](const error_code& error) {
+  live_->delivery.expires_after(kDeliveredCheck);
+  live_->delivery.async_wait([self = weak_from_this()](const error_code& error) {
     const auto swarm = self.lock();
     if (swarm && !error) swarm->wait_for_delivery();
   });
@@ -176,17 +181,30 @@ void ActiveSwarm::wait_for_delivery() {
 
 void ActiveSwarm::announce_delivered() {
   asio::post(io_, [self = shared_from_this()] {
-    if (self->on_delivered_ && !self->left()) std::exchange(self->on_delivered_, nullptr)();
+    if (self->live_->on_delivered && !self->left())
+      std::exchange(self->live_->on_delivered, nullptr)();
   });
 }
 
 void ActiveSwarm::on_delivered(std::function<void()> handler) {
-  on_delivered_ = std::move(handler);
-  if (delivered_) announce_delivered();
+  if (!live_) return;
+  live_->on_delivered = std::move(handler);
+  if (live_->delivered) announce_delivered();
 }
 
 void ActiveSwarm::on_skipped(std::function<void(const event::Skipped&)> handler) {
-  on_skipped_ = std::move(handler);
+  if (!live_) return;
+  live_->on_skipped = std::move(handler);
+}
+
+void ActiveSwarm::announce_skipped(const event::Skipped& skipped) {
+  if (live_->on_skipped) {
+    asio::post(io_, [self = shared_from_this(), skipped] {
+      const auto handler = self->live_->on_skipped;  // it may set another
+      if (handler && !self->left()) handler(skipped);
+    });
+  }
+  proceed_reading();
 }
 
 // The tree is whole: no chunk is hashed. Others may be reading from the store meanwhile, and a

@@ -29,23 +29,59 @@ class BlockedSignals {
 Background::~Background() {
   *alive_ = false;
   cancelled_ = true;
-  for (std::thread& thread : threads_) thread.join();
+  std::unique_lock lock(mutex_);
+  for (Threads& lane : lanes_) {
+    ended_.wait(lock, [&lane] { return lane.running == 0; });
+    for (std::thread& thread : lane.ended) thread.join();
+  }
 }
 
-void Background::run(std::function<void()> work, std::function<void()> done) {
-  const BlockedSignals blocked;
-  const auto place = threads_.emplace(threads_.end());
-  auto guard = boost::asio::make_work_guard(io_);
-  *place = std::thread([this, place, work = std::move(work), done = std::move(done),
-                        guard = std::move(guard), alive = alive_]() mutable {
+void Background::run(std::function<void()> work, std::function<void()> done, Lane lane) {
+  auto job = [this, work = std::move(work), done = std::move(done),
+              guard = boost::asio::make_work_guard(io_), alive = alive_]() mutable {
     work();
-    boost::asio::post(io_, [this, place, done = std::move(done), alive = std::move(alive)] {
-      if (!*alive) return;
-      place->join();
-      threads_.erase(place);
-      done();
+    work = nullptr;  // what it holds goes here, before what follows
+    boost::asio::post(io_, [done = std::move(done), alive = std::move(alive)] {
+      if (*alive) done();
     });
-  });
+    guard.reset();
+  };
+  Threads& threads = lanes_.at(static_cast<std::size_t>(lane));
+  std::list<std::thread> ended;
+  {
+    const std::lock_guard lock(mutex_);
+    threads.queue.emplace_back(std::move(job));
+    ended.swap(threads.ended);
+    if (threads.running < kThreads.at(static_cast<std::size_t>(lane))) start_thread(threads);
+  }
+  for (std::thread& thread : ended) thread.join();
+}
+
+// With the mutex held. Where the system has no thread for us, those that run do the work.
+void Background::start_thread(Threads& lane) {
+  const BlockedSignals blocked;
+  const auto place = lane.threads.emplace(lane.threads.end());
+  try {
+    *place = std::thread([this, &lane, place] { work_on(lane, place); });
+    ++lane.running;
+  } catch (...) {
+    lane.threads.erase(place);
+    if (lane.running == 0) throw;
+  }
+}
+
+void Background::work_on(Threads& lane, std::list<std::thread>::iterator self) {
+  std::unique_lock lock(mutex_);
+  while (!lane.queue.empty()) {
+    const auto job = std::move(lane.queue.front());
+    lane.queue.pop_front();
+    lock.unlock();
+    job();
+    lock.lock();
+  }
+  lane.ended.splice(lane.ended.end(), lane.threads, self);
+  --lane.running;
+  ended_.notify_all();
 }
 
 void Background::post(std::function<void()> function) {

@@ -1,4 +1,4 @@
-// The read that a ContentReader has under way, and where it stands.
+// The read that a reader has under way, and where it stands.
 #pragma once
 
 #include <boost/asio/buffer.hpp>
@@ -24,26 +24,29 @@ class ContentReading {
     std::uint32_t chunk_size;
     std::optional<std::uint64_t> length;
     bool live = false;
+    bool complete = false;  // what is not here will not come
   };
 
+  explicit ContentReading(std::uint64_t position) : position_(position) {}
+
   std::uint64_t position() const { return position_; }
-  void seek(std::uint64_t position);
+  bool under_way() const { return static_cast<bool>(done_); }
+  void seek(std::uint64_t position) { position_ = position; }
   void begin(boost::asio::mutable_buffer buffer, Done done);
   void abort(const boost::system::error_code& error);
 
-  // Goes on with the read that is under way, if what it needs is there. True: the endpoint was told
-  // of a new position.
-  bool proceed(const Source& source, Now now);
+  // Goes on with the read that is under way, if what it needs is there.
+  void proceed(const Source& source);
 
  private:
   void step_over_gap(const Source& source);
   std::size_t available(const Source& source) const;
-  bool read(const Source& source, std::size_t size);
-  bool tell_position(const Source& source, Now now);
+  void read(const Source& source, std::size_t size);
+  void read_checked(const Source& source, std::size_t size);
   void finish(const boost::system::error_code& error, std::size_t size);
+  void fail();
 
-  std::uint64_t position_ = 0;
-  std::optional<ChunkIndex> told_;  // the position that the endpoint knows
+  std::uint64_t position_;
   boost::asio::mutable_buffer buffer_;
   Done done_;
 };

@@ -2,24 +2,28 @@
 #include <utility>
 
 #include "net/active_node.h"
+#include "net/clock.h"
 #include "ppspp/ppspp.h"
 
 namespace ppspp {
 
+ContentReader::ContentReader(std::unique_ptr<ActiveReader> reader) : reader_(std::move(reader)) {}
+ContentReader::~ContentReader() = default;
+
 ContentReader::executor_type ContentReader::get_executor() const noexcept {
-  return swarm_.io().get_executor();
+  return reader_->swarm().io().get_executor();
 }
 
 Result<void> ContentReader::seek(std::uint64_t offset) {
-  return swarm_.seek(offset);
+  return reader_->seek(offset);
 }
 
 std::uint64_t ContentReader::position() const {
-  return swarm_.position();
+  return reader_->position();
 }
 
 void ContentReader::start_read(asio::mutable_buffer buffer, ReadDone done) {
-  swarm_.start_read(buffer, std::move(done));
+  reader_->start_read(buffer, std::move(done));
 }
 
 const SwarmUrl& Swarm::url() const {
@@ -36,6 +40,27 @@ std::vector<ChannelStatus> Swarm::channels() const {
 }
 ContentReader& Swarm::reader() {
   return swarm_->reader();
+}
+std::shared_ptr<ContentReader> Swarm::open_reader(const ReaderOptions& options) {
+  return swarm_->open_reader(options);
+}
+std::size_t Swarm::readers() const {
+  return swarm_->reader_count();
+}
+void Swarm::set_limits(const SwarmLimits& limits) {
+  swarm_->set_limits(limits);
+}
+SwarmLimits Swarm::limits() const {
+  return swarm_->limits();
+}
+bool Swarm::sleeping() const {
+  return swarm_->sleeping();
+}
+std::optional<FileStamp> Swarm::file_stamp() const {
+  return swarm_->file_stamp();
+}
+std::vector<std::uint8_t> Swarm::availability(std::size_t buckets) const {
+  return swarm_->availability(buckets);
 }
 void Swarm::add_peer(const TransportAddress& peer) {
   swarm_->add_peer(peer);
@@ -57,7 +82,8 @@ void Swarm::leave() {
 }
 
 Result<Node> Node::open(asio::io_context& io, const NodeOptions& options) {
-  auto port = UdpPort::open(io, options.listen);
+  auto port = options.sockets.empty() ? UdpPort::open(io, options.listen)
+                                      : UdpPort::adopt(io, options.sockets);
   if (!port) return tl::unexpected(port.error());
   return Node(std::make_shared<ActiveNode>(io, *std::move(port), options));
 }
@@ -77,6 +103,34 @@ const EndpointCounters& Node::counters() const {
 
 void Node::set_limits(std::optional<std::uint64_t> upload, std::optional<std::uint64_t> download) {
   node_->set_limits(upload, download);
+}
+
+void Node::set_peer_limits(const RateLimits& limits) {
+  node_->driver().endpoint().set_peer_limits(limits, read_clocks());
+  node_->driver().kick();
+}
+void Node::set_address_rules(AddressRules rules) {
+  node_->driver().endpoint().set_address_rules(std::move(rules), read_clocks());
+  node_->driver().kick();
+}
+void Node::ban(const Network& network, std::optional<Microseconds> duration) {
+  node_->driver().endpoint().ban(network, duration, read_clocks());
+  node_->driver().kick();
+}
+bool Node::unban(const Network& network) {
+  return node_->driver().endpoint().unban(network);
+}
+std::vector<Ban> Node::bans() const {
+  return node_->driver().endpoint().bans(read_clocks());
+}
+NodeStatistics Node::statistics() const {
+  return node_->statistics();
+}
+std::optional<Swarm> Node::find(const SwarmId& id) const {
+  return node_->find(id);
+}
+Result<Swarm> Node::host(const HostedFile& file) {
+  return node_->host(file);
 }
 
 void Swarm::on_skipped(std::function<void(const event::Skipped&)> handler) {

@@ -12,6 +12,7 @@
 
 #include "net/udp_options.h"
 #include "net/udp_socket.h"
+#include "ppspp/node_statistics.h"
 #include "ppspp/transport_address.h"
 
 namespace ppspp {

@@ -17,15 +17,4 @@ struct UdpOptions {
   std::size_t buffer_size = std::size_t{4} << 20;
 };
 
-struct UdpCounters {
-  std::uint64_t receive_calls = 0;
-  std::uint64_t send_calls = 0;
-  std::uint64_t datagrams_in = 0;
-  std::uint64_t datagrams_out = 0;
-  std::uint64_t would_block = 0;   // the socket took no more
-  std::uint64_t send_errors = 0;   // refused by the system, dropped
-  std::uint64_t too_big = 0;       // EMSGSIZE
-  std::uint64_t trains_split = 0;  // sent piece by piece
-};
-
 }  // namespace ppspp

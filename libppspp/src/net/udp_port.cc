@@ -112,6 +112,28 @@ Result<std::unique_ptr<UdpPort>> UdpPort::open(boost::asio::io_context& io,
   return port;
 }
 
+Result<std::unique_ptr<UdpPort>> UdpPort::adopt(boost::asio::io_context& io,
+                                                std::span<const int> sockets,
+                                                const UdpOptions& options) {
+  std::vector<Result<UdpSocket>> adopted;  // all of them first: each is ours to close
+  adopted.reserve(sockets.size());
+  for (const int fd : sockets) adopted.push_back(UdpSocket::adopt(fd, options));
+  std::unique_ptr<UdpPort> port(new UdpPort(io));
+  for (auto& socket : adopted) {
+    if (!socket) return tl::unexpected(socket.error());
+    auto& place = socket->is_v4() ? port->v4_ : port->v6_;
+    if (place) {
+      return fail(Errc::invalid_argument,
+                  fmt::format("the sockets handed over are bound to {} and {}: one for each IP "
+                              "version",
+                              place->socket.local().to_string(), socket->local().to_string()));
+    }
+    port->add(*std::move(socket));
+  }
+  port->warn_of_small_buffers(options.buffer_size);
+  return port;
+}
+
 void UdpPort::add(UdpSocket socket) {
   auto& place = socket.is_v4() ? v4_ : v6_;
   place = std::make_unique<Side>(io_, std::move(socket));

@@ -17,6 +17,7 @@
 #include "net/send_queue.h"
 #include "net/udp_options.h"
 #include "net/udp_socket.h"
+#include "ppspp/node_statistics.h"
 #include "ppspp/result.h"
 #include "ppspp/transport_address.h"
 
@@ -36,6 +37,11 @@ class UdpPort {
   static Result<std::unique_ptr<UdpPort>> open(boost::asio::io_context& io,
                                                std::span<const TransportAddress> listen,
                                                const UdpOptions& options = {});
+
+  // Takes over bound UDP sockets, at most one of each IP version; they are closed if that fails.
+  static Result<std::unique_ptr<UdpPort>> adopt(boost::asio::io_context& io,
+                                                std::span<const int> sockets,
+                                                const UdpOptions& options = {});
 
   ~UdpPort() { stop(); }
   UdpPort(const UdpPort&) = delete;

@@ -1,5 +1,6 @@
 #include "net/udp_socket.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
@@ -30,6 +31,13 @@ std::size_t set_buffer(int fd, int force, int plain, std::size_t size) {
   socklen_t length = sizeof granted;
   getsockopt(fd, SOL_SOCKET, plain, &granted, &length);
   return static_cast<std::size_t>(granted) / 2;
+}
+
+// -1: it has none.
+int option_of(int fd, int level, int name) {
+  int value = -1;
+  socklen_t length = sizeof value;
+  return getsockopt(fd, level, name, &value, &length) == 0 ? value : -1;
 }
 
 bool has_segmentation(int fd) {
@@ -69,11 +77,51 @@ Result<void> UdpSocket::bind(const TransportAddress& local) {
                                                : Errc::io;
     return fail(code, fmt::format("cannot listen on {}: {}", local.to_string(), reason(error)));
   }
-  length = sizeof storage;
-  if (::getsockname(fd_, address, &length) != 0) {
+  return learn_address();
+}
+
+Result<void> UdpSocket::learn_address() {
+  sockaddr_storage storage = {};
+  socklen_t length = sizeof storage;
+  if (::getsockname(fd_, reinterpret_cast<sockaddr*>(&storage), &length) != 0) {
     return fail(Errc::io, fmt::format("cannot learn the port's number: {}", reason(errno)));
   }
   s_.local = from_sockaddr(storage);
+  return {};
+}
+
+Result<UdpSocket> UdpSocket::adopt(int fd, const UdpOptions& options) {
+  UdpSocket socket(fd);
+  if (const auto fits = socket.check_handed_over(); !fits) return tl::unexpected(fits.error());
+  const int flags = fcntl(fd, F_GETFL);
+  if (fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) != 0) {
+    return fail(Errc::io, fmt::format("cannot set up the socket handed over as descriptor {}: {}",
+                                      fd, reason(errno)));
+  }
+  socket.configure(options);
+  if (const auto learnt = socket.learn_address(); !learnt) return tl::unexpected(learnt.error());
+  if (socket.local().port() == 0) {
+    return fail(Errc::invalid_argument,
+                fmt::format("the socket handed over as descriptor {} is not bound to a port", fd));
+  }
+  return socket;
+}
+
+Result<void> UdpSocket::check_handed_over() const {
+  const int type = option_of(fd_, SOL_SOCKET, SO_TYPE);
+  const int family = option_of(fd_, SOL_SOCKET, SO_DOMAIN);
+  if (type != SOCK_DGRAM || (family != AF_INET && family != AF_INET6) ||
+      option_of(fd_, SOL_SOCKET, SO_PROTOCOL) != IPPROTO_UDP) {
+    return fail(Errc::invalid_argument,
+                fmt::format("descriptor {} that was handed over is no UDP socket", fd_));
+  }
+  if (family == AF_INET6 && option_of(fd_, IPPROTO_IPV6, IPV6_V6ONLY) != 1) {
+    return fail(Errc::invalid_argument,
+                fmt::format("the socket handed over as descriptor {} takes both IP versions: use "
+                            "one for each (of systemd, BindIPv6Only=ipv6-only and two "
+                            "ListenDatagram=)",
+                            fd_));
+  }
   return {};
 }
 

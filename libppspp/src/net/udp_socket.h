@@ -18,6 +18,9 @@ class UdpSocket {
  public:
   // An IPv6 socket takes IPv6 only. Errc::not_supported: the system lacks this IP version.
   static Result<UdpSocket> open(const TransportAddress& local, const UdpOptions& options);
+  // Takes over a bound socket, which is closed if it is of no use: not UDP, not bound, or one that
+  // takes both IP versions.
+  static Result<UdpSocket> adopt(int fd, const UdpOptions& options);
   ~UdpSocket();
   UdpSocket(UdpSocket&& other) noexcept : fd_(std::exchange(other.fd_, -1)), s_(other.s_) {}
   UdpSocket& operator=(UdpSocket&&) = delete;
@@ -53,6 +56,8 @@ class UdpSocket {
 
   explicit UdpSocket(int fd) : fd_(fd) {}
   Result<void> bind(const TransportAddress& local);
+  Result<void> check_handed_over() const;
+  Result<void> learn_address();
   void configure(const UdpOptions& options);
   void set_fragments(bool allow);
   int receive_one_by_one(std::span<mmsghdr> messages);
