@@ -16,14 +16,16 @@ set(CPACK_DEBIAN_PACKAGE_SECTION net)
 set(CPACK_DEBIAN_PACKAGE_PRIORITY optional)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PACKAGE_DEPENDS "systemd | systemd-standalone-sysusers, init-system-helpers (>= 1.54~)")
-set(CPACK_DEBIAN_PACKAGE_DESCRIPTION "peer-to-peer streaming of files and live feeds (RFC 7574)
- The Peer-to-Peer Streaming Peer Protocol distributes files and live streams among those who want
- them. Every chunk is checked against the ID of its swarm, and transfers give way to other traffic
- (LEDBAT).
- .
- This package contains the daemon ppsppd, which seeds, fetches and relays any number of swarms over
- one UDP port and hands them to players and browsers over HTTP; its client ppspp-ctl; and ppspp-seed
- and ppspp-get, which do one swarm each without a daemon.")
+set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "peer-to-peer streaming of files and live feeds (RFC 7574)")
+set(CPACK_DEBIAN_PACKAGE_DESCRIPTION
+"The Peer-to-Peer Streaming Peer Protocol distributes files and live streams
+among those who want them. Every chunk is checked against the ID of its
+swarm, and transfers give way to other traffic (LEDBAT).
+.
+This package contains the daemon ppsppd, which seeds, fetches and relays any
+number of swarms over one UDP port and hands them to players and browsers
+over HTTP; its client ppspp-ctl; and ppspp-seed and ppspp-get, which do one
+swarm each without a daemon.")
 set(debian "${PROJECT_SOURCE_DIR}/cmake/debian")
 set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA "${debian}/conffiles" "${debian}/postinst" "${debian}/prerm"
   "${debian}/postrm")

@@ -19,7 +19,10 @@ class HelpFormatter : public CLI::Formatter {
   }
 
   std::string make_usage(const CLI::App* app, std::string) const override {
-    return fmt::format("Usage: {} [OPTIONS] {}\n", app->get_name(), positional_);
+    const CLI::App* const outer = app->get_parent();
+    return fmt::format("Usage: {}{} [OPTIONS]{}{}\n",
+                       outer == nullptr ? "" : outer->get_name() + " ", app->get_name(),
+                       positional_.empty() ? "" : " ", positional_);
   }
 
   std::string make_option_opts(const CLI::Option* option) const override {
@@ -119,19 +122,25 @@ void SwarmOptions::apply_to(SwarmMetadata& metadata) const {
 }
 
 CommandLine::CommandLine(std::string name, std::string purpose, std::string positional)
-    : app_(std::move(purpose), name) {
-  app_.formatter(std::make_shared<HelpFormatter>(std::move(positional)));
-  app_.set_help_flag("--help,-h", "Print this help");
-  app_.set_version_flag("--version", fmt::format("{} {}", name, PPSPP_VERSION),
-                        "Print the version");
-  app_.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::Throw);
+    : owned_(std::make_unique<CLI::App>(std::move(purpose), name)), app_(owned_.get()) {
+  app_->formatter(std::make_shared<HelpFormatter>(std::move(positional)));
+  app_->set_help_flag("--help,-h", "Print this help");
+  app_->set_version_flag("--version", fmt::format("{} {}", name, PPSPP_VERSION),
+                         "Print the version");
+  app_->option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::Throw);
+}
+
+CommandLine::CommandLine(CommandLine& outer, std::string name, std::string purpose,
+                         std::string positional)
+    : app_(outer.app_->add_subcommand(name, std::move(purpose))) {
+  app_->formatter(std::make_shared<HelpFormatter>(std::move(positional)));
 }
 
 CLI::Option* CommandLine::option(const std::string& names, const std::string& value, Take take,
                                  const std::string& description, const std::string& default_value) {
   const std::string shown = names.substr(names.rfind(',') + 1);
   return app_
-      .add_option_function<std::string>(
+      ->add_option_function<std::string>(
           names,
           [take = std::move(take), shown](const std::string& text) {
             if (const auto taken = take(text); !taken) {
@@ -148,7 +157,7 @@ CLI::Option* CommandLine::repeatable(const std::string& names, const std::string
                                      const std::string& default_value) {
   const std::string shown = names.substr(names.rfind(',') + 1);
   return app_
-      .add_option_function<std::vector<std::string>>(
+      ->add_option_function<std::vector<std::string>>(
           names,
           [take = std::move(take), shown](const std::vector<std::string>& texts) {
             for (const std::string& text : texts) {
@@ -165,7 +174,7 @@ CLI::Option* CommandLine::repeatable(const std::string& names, const std::string
 
 CLI::Option* CommandLine::flag(const std::string& names, bool& target,
                                const std::string& description) {
-  return app_.add_flag(names, target, description);
+  return app_->add_flag(names, target, description);
 }
 
 void CommandLine::not_yet(const std::string& names, const std::string& value,
@@ -173,9 +182,9 @@ void CommandLine::not_yet(const std::string& names, const std::string& value,
   const auto refuse = [names] { throw CLI::ValidationError(names + " is not yet available"); };
   const std::string text = description + ". Not yet available";
   if (value.empty()) {
-    app_.add_flag_callback(names, refuse, text);
+    app_->add_flag_callback(names, refuse, text);
   } else {
-    app_.add_option_function<std::vector<std::string>>(
+    app_->add_option_function<std::vector<std::string>>(
             names, [refuse](const std::vector<std::string>&) { refuse(); }, text)
         ->allow_extra_args(false)
         ->type_name(value)
@@ -273,22 +282,22 @@ CLI::Option* CommandLine::add_signature(std::optional<SignatureAlgorithm>& targe
 }
 
 void CommandLine::add_verbose(int& target) {
-  app_.add_flag("-v,--verbose", target, "Say more on standard error; twice: everything");
+  app_->add_flag("-v,--verbose", target, "Say more on standard error; twice: everything");
 }
 
 std::optional<EarlyExit> CommandLine::parse(int argc, const char* const* argv) {
   try {
-    app_.parse(argc, argv);
+    app_->parse(argc, argv);
     return std::nullopt;
   } catch (const CLI::CallForHelp&) {
-    return EarlyExit{kDone, app_.help()};
+    return EarlyExit{kDone, app_->help()};
   } catch (const CLI::CallForVersion& version) {
     return EarlyExit{kDone, std::string(version.what()) + "\n"};
   } catch (const CLI::ValidationError& error) {
     return EarlyExit{kUsage, first_line(error.what())};
   } catch (const CLI::ParseError& error) {
     return EarlyExit{kUsage,
-                     fmt::format("{} (try {} --help)", first_line(error.what()), app_.get_name())};
+                     fmt::format("{} (try {} --help)", first_line(error.what()), app_->get_name())};
   }
 }
 

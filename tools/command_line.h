@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -42,8 +43,11 @@ class CommandLine {
  public:
   // `positional` as it stands in the usage line.
   CommandLine(std::string name, std::string purpose, std::string positional);
+  // A command of a program that has several: its options stand behind its name. `outer` outlives
+  // it.
+  CommandLine(CommandLine& outer, std::string name, std::string purpose, std::string positional);
 
-  CLI::App& app() { return app_; }
+  CLI::App& app() { return *app_; }
 
   // An option whose value `take` understands, or says in an Error why not.
   using Take = std::function<Result<void>(const std::string&)>;
@@ -71,7 +75,8 @@ class CommandLine {
   std::optional<EarlyExit> parse(int argc, const char* const* argv);
 
  private:
-  CLI::App app_;
+  std::unique_ptr<CLI::App> owned_;  // nothing of a command
+  CLI::App* app_;
 };
 
 }  // namespace ppspp::tools

@@ -1,6 +1,6 @@
 #include "get_report.h"
 
-#include <boost/json/src.hpp>  // header-only use: in this file alone
+#include <boost/json.hpp>  // compiled in the module control
 
 namespace ppspp::tools {
 namespace {

@@ -80,7 +80,10 @@ Result<gid_t> find_group(const std::string& name) {
 }
 
 Result<void> allow(const std::filesystem::path& path, unsigned mode, std::optional<gid_t> group) {
-  if (group && ::chown(path.c_str(), static_cast<uid_t>(-1), *group) != 0) {
+  // Not without need: what hardens a service may forbid every chown().
+  struct stat status = {};
+  const bool has_it = group && ::stat(path.c_str(), &status) == 0 && status.st_gid == *group;
+  if (group && !has_it && ::chown(path.c_str(), static_cast<uid_t>(-1), *group) != 0) {
     return system_error(path, "cannot be given to its group");
   }
   if (::chmod(path.c_str(), mode) != 0) return system_error(path, "cannot get its mode");

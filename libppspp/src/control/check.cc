@@ -126,8 +126,6 @@ Result<void> check_live(const AddLive& live) {
   checks.words("live.input", live.input, kMaxPath);
   checks.that(is_udp || is_file, "live.input",
               fmt::format("{} is not udp://ADDR:PORT or file:/PATH", quoted(live.input)));
-  checks.that(!is_udp || HostPort::parse(live.input.substr(6)).has_value(), "live.input",
-              fmt::format("{} is not udp://ADDR:PORT", quoted(live.input)));
   checks.rate("live.pace", live.pace);
   checks.that(!live.pace || !is_udp, "live.pace",
               "a UDP feed comes at its own speed: leave it out");

@@ -52,12 +52,12 @@ Result<void> take(SwarmQuery& query, std::string_view name, std::string_view val
 Result<SwarmQuery> swarm_query(const std::vector<std::pair<std::string, std::string>>& parameters) {
   SwarmQuery query;
   for (auto it = parameters.begin(); it != parameters.end(); ++it) {
-    const auto& [name, value] = *it;
-    if (const auto taken = take(query, name, value); !taken) return tl::unexpected(taken.error());
+    const auto taken = take(query, it->first, it->second);
+    if (!taken) return tl::unexpected(taken.error());
     // Names that are known, and so few, are compared with those before.
     if (std::any_of(parameters.begin(), it,
-                    [&](const auto& other) { return other.first == name; })) {
-      return fail(Errc::invalid_argument, fmt::format("{}: it is given twice", name));
+                    [&](const auto& other) { return other.first == it->first; })) {
+      return fail(Errc::invalid_argument, fmt::format("{}: it is given twice", it->first));
     }
   }
   return query;

@@ -156,10 +156,11 @@ void Endpoint::Impl::confirm(const HalfOpen& half_open, std::span<const std::byt
                                            entry.capabilities, options_for(swarm), now);
   Channel& fresh = *channel;
   const Initiator initiator{entry.peer, entry.remote};
-  add_channel(std::move(channel), *member, now).initiator = entry.remote;
+  Slot& slot = add_channel(std::move(channel), *member, now);
+  slot.initiator = entry.remote;
   by_initiator_[initiator] = entry.local;
   for (const ChunkRange have : entry.haves) fresh.learn_have(have, swarm, now);
-  fresh.handle_datagram(datagram, swarm, now);
+  hear(slot, datagram, now);
   touch(entry.local);
   settle(entry.local, now);
   settle_twins(entry.local, now);

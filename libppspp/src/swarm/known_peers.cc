@@ -24,9 +24,11 @@ bool KnownPeers::knows(const TransportAddress& address) const {
 void KnownPeers::add(const TransportAddress& address, TimePoint now) {
   if (peers_.size() >= kMaxPeers || knows(address)) return;
   peers_.push_back({address, std::nullopt, now, kFirstPause});
+  first_attempt_ = std::min(first_attempt_, now);
 }
 
 std::optional<TransportAddress> KnownPeers::due(TimePoint now) const {
+  if (first_attempt_ > now) return std::nullopt;
   for (const Peer& peer : peers_) {
     if (!peer.channel && peer.next_attempt <= now) return peer.address;
   }
@@ -34,7 +36,10 @@ std::optional<TransportAddress> KnownPeers::due(TimePoint now) const {
 }
 
 void KnownPeers::on_connecting(const TransportAddress& address, ChannelId channel) {
-  if (Peer* peer = find(address)) peer->channel = channel;
+  Peer* peer = find(address);
+  if (peer == nullptr) return;
+  peer->channel = channel;
+  find_first();
 }
 
 void KnownPeers::on_established(const TransportAddress& address) {
@@ -56,18 +61,21 @@ void KnownPeers::on_closed(const TransportAddress& address, ChannelId channel, b
   } else {
     schedule(*peer, now);
   }
+  find_first();
 }
 
 void KnownPeers::postpone(const TransportAddress& address, TimePoint now) {
-  if (Peer* peer = find(address)) schedule(*peer, now);
+  Peer* peer = find(address);
+  if (peer == nullptr) return;
+  schedule(*peer, now);
+  find_first();
 }
 
-TimePoint KnownPeers::deadline() const {
-  TimePoint first = kNever;
+void KnownPeers::find_first() {
+  first_attempt_ = kNever;
   for (const Peer& peer : peers_) {
-    if (!peer.channel) first = std::min(first, peer.next_attempt);
+    if (!peer.channel) first_attempt_ = std::min(first_attempt_, peer.next_attempt);
   }
-  return first;
 }
 
 }  // namespace ppspp

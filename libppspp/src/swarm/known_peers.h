@@ -30,7 +30,7 @@ class KnownPeers {
   // No free channel: not before a while.
   void postpone(const TransportAddress& address, TimePoint now);
 
-  TimePoint deadline() const;  // of the next attempt
+  TimePoint deadline() const { return first_attempt_; }  // of the next attempt
   std::size_t size() const { return peers_.size(); }
 
  private:
@@ -42,8 +42,10 @@ class KnownPeers {
   };
   Peer* find(const TransportAddress& address);
   void schedule(Peer& peer, TimePoint now);
+  void find_first();  // after a change
 
   std::vector<Peer> peers_;
+  TimePoint first_attempt_ = kNever;
 };
 
 }  // namespace ppspp
