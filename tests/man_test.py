@@ -12,7 +12,7 @@ import sys
 def options_of_help(text):
     """{names: (value, default)}, from lines such as "  -l,--listen ADDR:PORT   What (default: X)"."""
     options = {}
-    entry = re.compile(r"^  (-[-\w,]+)(?: (\S+))?(?:  +(.*))?$")
+    entry = re.compile(r"^  (-[-\w,]+)(?: (\S+)|\[=(\S+)\])?(?:  +(.*))?$")
     lines = text[text.index("\nOptions:"):].split("\n\n")[0].splitlines()[2:]
     blocks = []
     for line in lines:
@@ -21,9 +21,9 @@ def options_of_help(text):
         elif blocks:
             blocks[-1] += "  " + line.strip() if line.strip() else ""
     for block in blocks:
-        names, value, description = entry.match(block).groups()
+        names, value, optional_value, description = entry.match(block).groups()
         default = re.search(r"\(default: (.*)\)$", description or "")
-        options[frozenset(names.split(","))] = (value, default.group(1) if default else None)
+        options[frozenset(names.split(","))] = (value or optional_value, default.group(1) if default else None)
     return options
 
 

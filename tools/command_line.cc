@@ -26,7 +26,9 @@ class HelpFormatter : public CLI::Formatter {
   }
 
   std::string make_option_opts(const CLI::Option* option) const override {
-    return option->get_type_size() == 0 ? "" : " " + option->get_type_name();
+    const std::string value = option->get_type_name();
+    if (value.starts_with("[=")) return value;
+    return option->get_type_size() == 0 ? "" : " " + value;
   }
   std::string make_option_desc(const CLI::Option* option) const override {
     const std::string value = option->get_default_str();
@@ -279,6 +281,10 @@ CLI::Option* CommandLine::add_signature(std::optional<SignatureAlgorithm>& targe
       },
       description + ": rsasha1, rsasha256, ecdsap256sha256, ecdsap384sha384 or ed25519",
       default_value);
+}
+
+CLI::Option* CommandLine::add_daemon(std::string& target, const std::string& description) {
+  return app_->add_flag("--daemon", target, description)->type_name("[=SOCKET]");
 }
 
 void CommandLine::add_verbose(int& target) {

@@ -69,6 +69,8 @@ class CommandLine {
                         const std::string& description);
   CLI::Option* add_signature(std::optional<SignatureAlgorithm>& target,
                              const std::string& description, const std::string& default_value);
+  // --daemon[=SOCKET]; the value is always behind an equals sign, so that a file may follow.
+  CLI::Option* add_daemon(std::string& target, const std::string& description);
   void add_verbose(int& target);
 
   // Nothing, or how the program ends right away.

@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "ctl_options.h"
+#include "hand_over.h"
 #include "live_input.h"
 #include "metadata/text.h"
 #include "ppspp/swarm_url.h"
@@ -154,7 +155,9 @@ void add_kinds(CommandLine& line, const std::shared_ptr<Addition>& given) {
   for (const char* name : {"--chunk-size", "--addressing", "--hash", "--integrity"}) {
     given->of_files.push_back(line.app().get_option(name));
   }
-  given->of_files.back()->description("Integrity protection: merkle or none")->default_str("merkle");
+  given->of_files.back()
+      ->description("Integrity protection: merkle or none")
+      ->default_str("merkle");
   given->of_urls = {
       line.app()
           .add_option("-o,--output", given->output, "The file that a URL's content goes to")
@@ -223,23 +226,6 @@ void add_change_options(CommandLine& line, control::ChangeRequest& change) {
         return {};
       },
       "Serve it from then on: '2026-11-24 20:00', 2026-11-24T20:00:00Z, +90m, or now");
-}
-
-Result<std::string> absolute_path(const std::string& path) {
-  if (path.empty()) return wrong("give the name of a file");
-  std::error_code error;
-  const std::string made = std::filesystem::absolute(path, error).lexically_normal();
-  if (error) {
-    return fail(Errc::io, fmt::format("{} cannot be made absolute: {}", ppspp::quoted(path),
-                                      error.message()));
-  }
-  if (!is_utf8(made)) {
-    return fail(Errc::not_supported,
-                fmt::format("{}: the daemon takes file names in UTF-8 only; rename it, or seed it "
-                            "with ppspp-seed",
-                            ppspp::quoted(made)));
-  }
-  return made.size() > 1 && made.ends_with('/') ? made.substr(0, made.size() - 1) : made;
 }
 
 Result<std::uint64_t> parse_duration(std::string_view text) {

@@ -102,7 +102,4 @@ Result<std::int64_t> parse_time(std::string_view text, std::int64_t now);
 // "90", "90s", "15m", "12h", "7d": seconds.
 Result<std::uint64_t> parse_duration(std::string_view text);
 
-// What JSON can carry: the path made absolute. An error if it is no UTF-8.
-Result<std::string> absolute_path(const std::string& path);
-
 }  // namespace ppspp::tools

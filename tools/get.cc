@@ -7,6 +7,7 @@
 
 #include "get_live.h"
 #include "get_session.h"
+#include "hand_over.h"
 
 namespace ppspp::tools {
 namespace {
@@ -85,9 +86,36 @@ class Download final : public GetSession {
   RateMeter rate_;
 };
 
+// Where the daemon is with the download; it is done when all of it is there.
+std::optional<int> look_at(RateMeter& rate, const control::SwarmInfo& swarm) {
+  if (swarm.state == control::SwarmState::seeding || swarm.completed_at) return kDone;
+  if (swarm.state != control::SwarmState::downloading || swarm.length.value_or(0) == 0) {
+    show_progress(
+        fmt::format("the daemon has it: {}, {} peers", to_string(swarm.state), swarm.channels));
+    return std::nullopt;
+  }
+  rate.update(swarm.verified, RateMeter::Clock::now());
+  const std::uint64_t total = *swarm.length;
+  const double part = static_cast<double>(swarm.verified) / static_cast<double>(total);
+  const auto left = rate.time_for(total - std::min(total, swarm.verified));
+  show_progress(fmt::format("{:3.0f}% {} of {}, {}/s, {} peers, {} left", part * 100,
+                            format_bar(part, 20), format_size(static_cast<double>(total)),
+                            format_size(rate.rate()), swarm.channels,
+                            left ? format_duration(*left) : "?"));
+  return std::nullopt;
+}
+
+int run_by_daemon(const GetCommand& command) {
+  RateMeter rate;
+  HandOver work{.program = "ppspp-get", .socket = *command.daemon, .timeout = command.timeout};
+  work.look = [&](const control::SwarmInfo& swarm) { return look_at(rate, swarm); };
+  return hand_over(work, command.request);
+}
+
 }  // namespace
 
 int run_get(const GetCommand& command) {
+  if (command.daemon) return run_by_daemon(command);
   if (command.url.metadata.live) return run_live_get(command);
   return Download(command).run();
 }

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <utility>
 
+#include "hand_over.h"
+
 namespace ppspp::tools {
 namespace {
 
@@ -155,6 +157,31 @@ void add_options(CommandLine& line, GetCommand& command, Given& given) {
   line.add_verbose(command.verbosity);
 }
 
+// What --daemon[=SOCKET] and the other options make together.
+std::optional<EarlyExit> hand_to_daemon(GetCommand& command, CommandLine& line) {
+  std::vector<CLI::Option*> refused;
+  for (const char* name : {"--listen", "--json", "--start", "--buffer", "--discard-window"}) {
+    refused.push_back(line.app().get_option(name));
+  }
+  if (const auto option = first_used(refused)) {
+    return usage(fmt::format("{} is not for --daemon: leave out one of them", *option));
+  }
+  if (command.url.metadata.live) {
+    return usage(
+        "a live feed is never complete: have the daemon relay it with ppspp-ctl add, or leave out "
+        "--daemon");
+  }
+  if (command.to_stdout()) {
+    return usage("the daemon cannot write to this program's standard output: leave out --daemon");
+  }
+  const auto output = absolute_path(command.output);
+  if (!output) return EarlyExit{exit_code_of(output.error()), output.error().context};
+  command.request.url = control::AddUrl{command.url.to_string(), *output, command.force};
+  command.request.limits.upload = command.upload_limit;
+  command.request.limits.download = command.download_limit;
+  return std::nullopt;
+}
+
 }  // namespace
 
 Parsed<GetCommand> parse_get_command(int argc, const char* const* argv) {
@@ -167,10 +194,16 @@ Parsed<GetCommand> parse_get_command(int argc, const char* const* argv) {
       ->required()
       ->type_name("");
   add_options(line, command, given);
+  std::string daemon;
+  line.add_daemon(daemon,
+                  "Have ppsppd, the daemon, download and seed it; wait until it is complete");
   if (auto exit = line.parse(argc, argv)) return tl::unexpected(*std::move(exit));
   if (auto exit = describe_swarm(command, std::move(given))) {
     return tl::unexpected(*std::move(exit));
   }
+  command.daemon = daemon_socket(daemon);
+  if (!command.daemon) return command;
+  if (auto exit = hand_to_daemon(command, line)) return tl::unexpected(*std::move(exit));
   return command;
 }
 

@@ -1,11 +1,13 @@
 // The command line of ppspp-get.
 #pragma once
 
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "command_line.h"
+#include "control/control_types.h"
 #include "ppspp/swarm_types.h"
 #include "ppspp/swarm_url.h"
 #include "program.h"
@@ -25,6 +27,9 @@ struct GetCommand {
   std::optional<std::uint64_t> upload_limit;
   std::optional<std::uint64_t> download_limit;
   int verbosity = 0;
+  // The daemon that the work is handed to, by its control socket, and what it is asked.
+  std::optional<std::filesystem::path> daemon;
+  control::AddRequest request;
 
   bool to_stdout() const { return output == "-"; }
 };

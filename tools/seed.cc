@@ -7,6 +7,7 @@
 #include <csignal>
 #include <optional>
 
+#include "hand_over.h"
 #include "ppspp/ppspp.h"
 #include "seed_live.h"
 #include "terminal.h"
@@ -109,9 +110,38 @@ class Seeder {
   int exit_code_ = kDone;
 };
 
+// Where the daemon is with the work: the URL is printed as soon as there is one.
+std::optional<int> look_at(const SeedCommand& command, RateMeter& rate,
+                           const control::SwarmInfo& swarm) {
+  if (swarm.url.empty()) {
+    const double total = static_cast<double>(swarm.length.value_or(0));
+    const double part = total > 0 ? static_cast<double>(swarm.verified) / total : 0;
+    rate.update(swarm.verified, RateMeter::Clock::now());
+    show_progress(fmt::format("the daemon hashes {} {:3.0f}% of {}, {}/s", format_bar(part, 30),
+                              part * 100, format_size(total), format_size(rate.rate())));
+    return std::nullopt;
+  }
+  clear_progress();
+  auto url = SwarmUrl::parse(swarm.url);
+  if (!url) {
+    complain(kProgram, fmt::format("the daemon's URL is none: {}", url.error().context));
+    return kFailed;
+  }
+  if (!command.advertise.empty()) url->peers = command.advertise;
+  return print_line(kProgram, url->to_string()) ? kDone : kFailed;
+}
+
+int run_by_daemon(const SeedCommand& command) {
+  RateMeter rate;
+  HandOver work{.program = std::string(kProgram), .socket = *command.daemon};
+  work.look = [&](const control::SwarmInfo& swarm) { return look_at(command, rate, swarm); };
+  return hand_over(work, command.request);
+}
+
 }  // namespace
 
 int run_seed(const SeedCommand& command) {
+  if (command.daemon) return run_by_daemon(command);
   if (command.live) return run_live_seed(command);
   return Seeder(command).run();
 }

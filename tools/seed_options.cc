@@ -5,6 +5,7 @@
 #include <bit>
 #include <limits>
 
+#include "hand_over.h"
 #include "ppspp/swarm_types.h"
 
 namespace ppspp::tools {
@@ -115,6 +116,70 @@ std::vector<CLI::Option*> add_live_options(CommandLine& line, LiveCommand& live)
   };
 }
 
+// What the daemon is asked to publish.
+Result<control::AddLive> live_request(const SeedCommand& command, const std::string& input) {
+  const LiveCommand& live = *command.live;
+  if (live.input.kind == InputName::Kind::standard_input) {
+    return wrong(
+        "the daemon cannot read this program's standard input: leave out --daemon, or send the "
+        "feed "
+        "to a UDP port (udp://ADDR:PORT)");
+  }
+  control::AddLive request{.input = input, .pace = live.pace};
+  if (live.input.kind == InputName::Kind::file) {
+    const auto path = absolute_path(live.input.path);
+    if (!path) return tl::unexpected(path.error());
+    request.input = "file:" + *path;
+  }
+  if (!live.key.empty()) {
+    const auto key = absolute_path(live.key);
+    if (!key) return tl::unexpected(key.error());
+    request.key = *key;
+  }
+  if (live.signature) request.signature = to_string(*live.signature);
+  request.chunk_size = command.swarm.chunk_size;
+  request.chunks_per_signature = live.chunks_per_signature;
+  if (live.discard_window != 0) request.discard_window = live.discard_window;
+  return request;
+}
+
+Result<control::AddFile> file_request(const SwarmOptions& swarm, const std::string& file) {
+  const auto path = absolute_path(file);
+  if (!path) return tl::unexpected(path.error());
+  const auto name = [](const auto& value) { return value ? std::string(to_string(*value)) : ""; };
+  return control::AddFile{*path, swarm.chunk_size, name(swarm.addressing), name(swarm.hash),
+                          name(swarm.integrity)};
+}
+
+// What --daemon[=SOCKET] and the other options make together.
+Result<void> hand_to_daemon(SeedCommand& command, const std::string& file,
+                            const std::vector<CLI::Option*>& not_for_daemon) {
+  if (const auto option = first_used(not_for_daemon)) {
+    return wrong(fmt::format("{} is not for --daemon: leave out one of them", *option));
+  }
+  control::AddRequest& request = command.request;
+  request.peers = command.peers;
+  request.limits.upload = command.upload_limit;
+  if (command.live) {
+    return live_request(command, file).map([&](auto live) { request.live = std::move(live); });
+  }
+  return file_request(command.swarm, file).map([&](auto added) {
+    request.file = std::move(added);
+  });
+}
+
+// What the daemon decides, or cannot be told.
+std::vector<CLI::Option*> not_for_daemon(CommandLine& line, bool is_live) {
+  std::vector<CLI::Option*> options;
+  for (const char* name : {"--listen", "--record", "--force"}) {
+    options.push_back(line.app().get_option(name));
+  }
+  for (const char* name : {"--addressing", "--hash", "--integrity"}) {
+    if (is_live) options.push_back(line.app().get_option(name));
+  }
+  return options;
+}
+
 }  // namespace
 
 Parsed<SeedCommand> parse_seed_command(int argc, const char* const* argv) {
@@ -139,6 +204,8 @@ Parsed<SeedCommand> parse_seed_command(int argc, const char* const* argv) {
   const auto live_only = add_live_options(line, live);
   line.add_peers(command.advertise, "Put this peer into the printed URL, repeatable",
                  "--advertise");
+  std::string daemon;
+  line.add_daemon(daemon, "Hand the work to ppsppd, the daemon, and leave");
   line.add_verbose(command.verbosity);
   if (auto exit = line.parse(argc, argv)) return tl::unexpected(*std::move(exit));
 
@@ -152,6 +219,10 @@ Parsed<SeedCommand> parse_seed_command(int argc, const char* const* argv) {
   }
   if (!checked) return tl::unexpected(EarlyExit{kUsage, checked.error().context});
   command.file = file;
+  command.daemon = daemon_socket(daemon);
+  if (!command.daemon) return command;
+  const auto handed = hand_to_daemon(command, file, not_for_daemon(line, is_live));
+  if (!handed) return tl::unexpected(EarlyExit{kUsage, handed.error().context});
   return command;
 }
 

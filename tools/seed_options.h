@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "command_line.h"
+#include "control/control_types.h"
 #include "live_input.h"
 #include "program.h"
 
@@ -33,6 +34,9 @@ struct SeedCommand {
   std::vector<std::string> advertise;
   std::optional<std::uint64_t> upload_limit;
   int verbosity = 0;
+  // The daemon that the work is handed to, by its control socket, and what it is asked.
+  std::optional<std::filesystem::path> daemon;
+  control::AddRequest request;
 };
 
 Parsed<SeedCommand> parse_seed_command(int argc, const char* const* argv);
