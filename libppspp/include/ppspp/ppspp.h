@@ -269,6 +269,8 @@ class Node {
 
   NodeStatistics statistics() const;  // as long as there are channels to be looked at
   std::optional<Swarm> find(const SwarmId& id) const;
+  // The swarms that do not sleep; costs nothing for those that do.
+  std::vector<Swarm> awake() const;
 
   // Begins a download, or tunes in to a live swarm, whose content its reader gives. The peers that
   // the URL names are contacted.

@@ -238,6 +238,13 @@ void ActiveNode::on_event(const Event& event) {
   swarm->on_event(event);
 }
 
+std::vector<Swarm> ActiveNode::awake() const {
+  std::vector<Swarm> swarms;
+  swarms.reserve(by_handle_.size());
+  for (const auto& [handle, swarm] : by_handle_) swarms.emplace_back(swarm->shared_from_this());
+  return swarms;
+}
+
 // --- Hosted files that are awake
 
 void ActiveNode::note_awake(ActiveSwarm& swarm) {

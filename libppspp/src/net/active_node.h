@@ -37,6 +37,7 @@ class ActiveNode {
   void set_limits(std::optional<std::uint64_t> upload, std::optional<std::uint64_t> download);
   NodeStatistics statistics() const;
   std::optional<Swarm> find(const SwarmId& id) const;
+  std::vector<Swarm> awake() const;
 
   // For the swarms.
   void note_joined(ActiveSwarm& swarm);  // it has a handle

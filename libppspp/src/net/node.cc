@@ -126,6 +126,8 @@ std::vector<Ban> Node::bans() const {
 NodeStatistics Node::statistics() const {
   return node_->statistics();
 }
+std::vector<Swarm> Node::awake() const { return node_->awake(); }
+
 std::optional<Swarm> Node::find(const SwarmId& id) const {
   return node_->find(id);
 }
