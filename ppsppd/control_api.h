@@ -5,10 +5,15 @@
 #include <functional>
 #include <memory>
 
+#include "config.h"
 #include "http/http_server.h"
 #include "service.h"
 
 namespace ppspp::daemon {
+
+// Opens the control socket as configured. A group that does not exist, or that the socket cannot be
+// given to, is a warning in the log: the socket then belongs to the group of the process.
+Result<void> listen_control(http::Server& server, const Config::Control& control);
 
 class ControlApi {
  public:

@@ -91,7 +91,7 @@ class Service : public ContentSource {
   void unsubscribe(unsigned subscription);
 
   // Limits, schedule, access rules and gateway settings of a new configuration; no channel is
-  // dropped but those that the access rules forbid. What needs a restart is said in the log.
+  // dropped but those that the access rules forbid. What needs a restart stays as it is.
   void reload(const Config& config);
   // Closes every swarm and writes the totals; then `done`, once. Nothing else may be asked then.
   void stop(std::function<void()> done);
@@ -100,6 +100,7 @@ class Service : public ContentSource {
 
   Result<Content> open(const SwarmUrl& url) override;
   void note_readers(const SwarmId& id, int change) override;
+  std::vector<Listed> list(std::size_t limit) const override;
 
   class Impl;
 

@@ -2,6 +2,7 @@
 //   catalogue.db    what it serves, and accounts (catalogue.h)
 //   trees/          hash trees of what was hashed, by the swarm's number
 //   content/        downloads for which nobody named a place
+//   bundles/        directories as one file each, by the swarm's number
 //   keys/           keys of feeds for which nobody named one
 //   lock            held while a daemon runs
 #pragma once
@@ -30,6 +31,7 @@ class StateDirectory {
   std::filesystem::path catalogue() const { return path_ / "catalogue.db"; }
   std::filesystem::path tree(std::uint64_t number) const;
   std::filesystem::path key(std::uint64_t number) const;
+  std::filesystem::path bundle(std::uint64_t number) const;  // of a directory
   std::filesystem::path content() const { return path_ / "content"; }
 
  private:

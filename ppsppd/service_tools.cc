@@ -1,0 +1,77 @@
+#include "service_tools.h"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <ctime>
+#include <utility>
+
+namespace ppspp::daemon {
+namespace {
+
+template <typename T>
+Result<void> take(const std::string& name, std::string_view what, std::optional<T> parsed,
+                  T& into) {
+  if (name.empty()) return {};
+  if (!parsed) {
+    return fail(Errc::invalid_argument, fmt::format("'{}' is no {} that is known", name, what));
+  }
+  into = *parsed;
+  return {};
+}
+
+}  // namespace
+
+SwarmLimits node_limits(const control::Limits& limits) {
+  SwarmLimits result;
+  result.total = {limits.upload, limits.download};
+  result.per_peer = {limits.upload_per_peer, limits.download_per_peer};
+  result.weight = limits.weight.value_or(result.weight);
+  result.max_channels = limits.max_channels.value_or(0);
+  return result;
+}
+
+Result<SwarmMetadata> metadata_of(const control::AddFile& file) {
+  SwarmMetadata metadata;
+  if (file.chunk_size) metadata.chunk_size = *file.chunk_size;
+  auto taken = take(file.addressing, "chunk addressing", parse_chunk_addressing(file.addressing),
+                    metadata.addressing);
+  if (taken)
+    taken = take(file.hash, "hash function", parse_hash_function(file.hash), metadata.hash);
+  if (taken) {
+    taken = take(file.integrity, "integrity method", parse_integrity_method(file.integrity),
+                 metadata.integrity);
+  }
+  if (!taken) return tl::unexpected(taken.error());
+  if (metadata.integrity != IntegrityMethod::merkle &&
+      metadata.integrity != IntegrityMethod::none) {
+    return fail(Errc::invalid_argument,
+                fmt::format("the integrity method '{}' is for live swarms: a file takes merkle",
+                            file.integrity));
+  }
+  if (metadata.chunk_size < kMinChunkSize || metadata.chunk_size > kMaxChunkSize) {
+    return fail(Errc::invalid_argument,
+                fmt::format("a chunk size of {} is not possible: from {} to {} octets",
+                            metadata.chunk_size, kMinChunkSize, kMaxChunkSize));
+  }
+  return metadata;
+}
+
+std::string day_of(std::int64_t seconds_since_1970) {
+  return fmt::format("{:%Y-%m-%d}", fmt::gmtime(static_cast<std::time_t>(seconds_since_1970)));
+}
+
+Result<AddressRules> rules_of(const Config::Access& access) {
+  AddressRules rules;
+  for (const auto& [names, networks] :
+       {std::pair(&access.allow, &rules.allow), std::pair(&access.deny, &rules.deny)}) {
+    for (const std::string& name : *names) {
+      auto network = Network::parse(name);
+      if (!network) return tl::unexpected(network.error());
+      networks->push_back(*std::move(network));
+    }
+  }
+  return rules;
+}
+
+}  // namespace ppspp::daemon
