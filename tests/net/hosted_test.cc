@@ -112,6 +112,7 @@ TEST_SUITE("net/hosted") {
     auto swarm = node.host(kept.hosted);
     REQUIRE(swarm);
     CHECK(swarm->sleeping());
+    CHECK(node.awake().empty());
     CHECK(swarm->status().complete);
     CHECK(swarm->status().content_length == 500'001);
     CHECK(swarm->file_stamp() == kept.hosted.stamp);
@@ -158,6 +159,8 @@ TEST_SUITE("net/hosted") {
     REQUIRE(world.run_until([&] { return !swarm->sleeping(); }));
     world.run_until([] { return false; }, 1s);
     CHECK_FALSE(swarm->sleeping());
+    REQUIRE(node.awake().size() == 1);
+    CHECK(node.awake().front().url().metadata.id == kept.hosted.url.metadata.id);
     std::string octets(100'001, '\0');
     std::size_t got = 0;
     const std::function<void()> read = [&] {

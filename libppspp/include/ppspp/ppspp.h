@@ -269,6 +269,9 @@ class Node {
 
   NodeStatistics statistics() const;  // as long as there are channels to be looked at
   std::optional<Swarm> find(const SwarmId& id) const;
+  // Those that take part at the moment, in no order: neither asleep nor still being opened. Costs
+  // as much as there are such, however many sleep.
+  std::vector<Swarm> awake() const;
   // The swarms that do not sleep; costs nothing for those that do.
   std::vector<Swarm> awake() const;
 

@@ -328,7 +328,7 @@ void ActiveSwarm::leave() {
   for (ActiveReader* reader : readers_) {
     reader->reading().abort(asio::error::operation_aborted);
   }
-  if (sleeping()) node_->driver().endpoint().stop_awaiting(url_.metadata.id);
+  if (hosted_) node_->driver().endpoint().stop_awaiting(url_.metadata.id);
   const SwarmHandle handle = std::exchange(handle_, SwarmHandle{});
   if (handle.value != 0) {
     close_store(node_->driver().endpoint().leave(handle, read_clocks()));

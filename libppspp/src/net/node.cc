@@ -131,6 +131,9 @@ std::vector<Swarm> Node::awake() const { return node_->awake(); }
 std::optional<Swarm> Node::find(const SwarmId& id) const {
   return node_->find(id);
 }
+std::vector<Swarm> Node::awake() const {
+  return node_->awake();
+}
 Result<Swarm> Node::host(const HostedFile& file) {
   return node_->host(file);
 }
