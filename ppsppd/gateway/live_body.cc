@@ -38,7 +38,7 @@ void LiveBody::start() {
     const auto body = std::static_pointer_cast<LiveBody>(weak.lock());
     if (body && !error && !body->stopped_ && !body->begun_) body->give_up();
   });
-  reader_ = open_reader(swarm_);
+  reader_ = swarm_.open_reader();
   read();
 }
 

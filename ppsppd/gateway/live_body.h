@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "gateway/gateway_state.h"
-#include "gateway/open_reader.h"
 #include "tools/ts_aligner.h"
 
 namespace ppspp::daemon {

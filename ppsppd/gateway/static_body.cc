@@ -40,8 +40,8 @@ void StaticBody::start() {
   buffer_.resize(static_cast<std::size_t>(std::min<std::uint64_t>(kBuffer, wanted)));
   for (const BodyPart& part : parts_) {
     if (part.length == 0) continue;
-    reader_ = open_reader(swarm_, {.offset = part.offset,
-                                   .read_ahead = std::min(state().options.read_ahead, wanted)});
+    reader_ = swarm_.open_reader(
+        {.offset = part.offset, .read_ahead = std::min(state().options.read_ahead, wanted)});
     break;
   }
   next_part();

@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "gateway/gateway_state.h"
-#include "gateway/open_reader.h"
 
 namespace ppspp::daemon {
 

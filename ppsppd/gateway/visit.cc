@@ -74,7 +74,7 @@ void Visit::identify() {
     visit->refuse(504, "Nobody who has the beginning of this content was found in " +
                            std::to_string(wait.count()) + " s.");
   });
-  reader_ = open_reader(content_->swarm, {.offset = 0, .read_ahead = kBuffer});
+  reader_ = content_->swarm.open_reader({.offset = 0, .read_ahead = kBuffer});
   buffer_.resize(kBuffer);
   read_more(BundleHeader::kSize);
 }

@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "gateway/gateway_state.h"
-#include "gateway/open_reader.h"
 #include "gateway/place.h"
 
 namespace ppspp::daemon {

@@ -7,6 +7,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
 #include <cstdint>
+#include <cstring>
 #include <utility>
 
 #include "base/assert.h"
@@ -127,7 +128,7 @@ class ConnectionImpl final : public Connection,
   bool reading_ = false;  // a read is under way
   bool gone_ = false;     // the client has sent its last octet
   std::size_t thrown_away_ = 0;
-  std::array<std::byte, 4096> waste_;
+  std::array<std::byte, 8192> incoming_;
 
   const ExchangeImpl* exchange_ = nullptr;
   std::function<void()> gone_handler_;
@@ -183,10 +184,11 @@ void ConnectionImpl::timed_out() {
 // One read is always under way, as long as there is room: that is how we learn that a client went.
 void ConnectionImpl::read_some() {
   if (reading_ || gone_ || state_ == State::closed) return;
-  const auto room = state_ == State::lingering ? std::span<std::byte>(waste_) : reader_.prepare();
-  if (room.empty()) return;
+  // There may be more room when it ends, but never less.
+  const std::size_t room = state_ == State::lingering ? incoming_.size() : reader_.prepare().size();
+  if (room == 0) return;
   reading_ = true;
-  socket_.async_read_some(asio::buffer(room.data(), room.size()),
+  socket_.async_read_some(asio::buffer(incoming_, room),
                           [self = shared_from_this()](error_code error, std::size_t size) {
                             self->reading_ = false;
                             self->took(error, size);
@@ -200,6 +202,7 @@ void ConnectionImpl::took(error_code error, std::size_t size) {
     thrown_away_ += size;
     return thrown_away_ > kLingerOctets ? close() : read_some();
   }
+  std::memcpy(reader_.prepare().data(), incoming_.data(), size);
   reader_.commit(size);
   if (state_ == State::idle || state_ == State::receiving) return next_request();
   read_some();

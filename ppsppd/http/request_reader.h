@@ -27,7 +27,8 @@ class RequestReader {
     refused,        // refusal() is the answer, after which the connection is closed
   };
 
-  // Where the next octets go, at most kMaxHeader; empty while as many wait to be parsed.
+  // Where the next octets go, until anything else is called: kMaxHeader less those that wait to be
+  // parsed.
   std::span<std::byte> prepare();
   void commit(std::size_t size);
   State parse();

@@ -5,9 +5,11 @@
 #include <filesystem>
 #include <fstream>
 #include <mutex>
+#include <random>
 
 #include "base/log.h"
 #include "http/client.h"
+#include "support/seed.h"
 
 namespace ppspp::http {
 namespace {
@@ -54,6 +56,49 @@ TEST_CASE("requests on one connection are answered in order, also when they come
     CHECK(answer.starts_with("HTTP/1.1 200 OK\r\n"));
     CHECK(answer.find("\r\nContent-Length: " + std::to_string(end.size()) + "\r\n") !=
           std::string::npos);
+  }
+}
+
+TEST_CASE("requests that come while others are answered are not mixed up with them") {
+  Host host(echo);
+  Client client(host.port());
+  std::mt19937_64 random(test::seed());
+  constexpr int kRequests = 3000;
+  std::string all;
+  for (int i = 0; i < kRequests; ++i) {
+    const std::string padding(random() % 300, 'x');
+    all += "GET /" + std::to_string(i) + " HTTP/1.1\r\nHost: x\r\nX: " + padding + "\r\n\r\n";
+  }
+  std::thread sender([&] {
+    for (std::string_view rest = all; !rest.empty();) {
+      const std::size_t size = std::min<std::size_t>(rest.size(), 1 + random() % 600);
+      client.send(rest.substr(0, size));
+      rest.remove_prefix(size);
+    }
+  });
+  int wrong = 0;
+  for (int i = 0; i < kRequests; ++i) {
+    const std::string end = "GET /" + std::to_string(i) + " ";
+    const std::string answer = client.read_until(end);
+    const bool right =
+        answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with(end) && answer.size() < 300;
+    if (!right) ++wrong;
+  }
+  sender.join();
+  CHECK(wrong == 0);
+}
+
+TEST_CASE("a header may have 16 KiB, in one piece or in many") {
+  Host host(echo);
+  Client client(host.port());
+  for (const std::size_t step : {100'000UL, 1000UL}) {
+    const std::string padding = std::string(4000, 'x') + "\r\nX: ";
+    std::string all = "GET /a HTTP/1.1\r\nHost: x\r\nX: " + padding + padding + padding + padding;
+    all += "end\r\n\r\n";
+    for (std::size_t at = 0; at < all.size(); at += step) {
+      REQUIRE(client.send(std::string_view(all).substr(at, step)));
+    }
+    CHECK(client.read_until("GET /a ").starts_with("HTTP/1.1 200 OK\r\n"));
   }
 }
 
