@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
-"""Compares conf/openapi.json with the JSON that the programs write and read: each member of each type.
+"""Compares conf/openapi.json with the JSON that the programs write and read, member by member, and with
+the man page: each path and each member.
 
-openapi_test.py CONTROL-SAMPLES OPENAPI-FILE
+openapi_test.py CONTROL-SAMPLES OPENAPI-FILE MAN-PAGE
 """
 
 import json
+import re
 import subprocess
 import sys
 
@@ -77,6 +79,28 @@ def check(samples, document):
     yield from check_references(document)
 
 
+def check_page(page, document):
+    paths = page[page.index("\n.Sh PATHS"):page.index("\n.Sh EVENTS")]
+    paths = re.sub(r"\.It |Li ", "", re.sub(r" Ns (Ar|Li) ", "", paths))
+    for path, methods in document["paths"].items():
+        written = re.sub(r"\{(\w+)\}", lambda name: name.group(1).upper(), path)
+        for method in methods.keys() - {"parameters"}:
+            if not re.search(rf"\b{method.upper()} {re.escape(written)}( |$)", paths, re.MULTILINE):
+                yield f"{method.upper()} {path}: not in the man page"
+    types = re.split(r"\n\.Ss ", page[page.index("\n.Sh TYPES"):page.index("\n.Sh FILES")])[1:]
+    for text in types:
+        name = text.split("\n", 1)[0]
+        described = set(re.findall(r"^\.It Li (\w+)\??(?= )", text, re.MULTILINE))
+        members = document["components"]["schemas"].get(name, {}).get("properties", {}).keys()
+        for member in sorted(members ^ described):
+            yield f"{name}.{member}: in the man page or the description alone"
+    if len(types) < 15:
+        yield f"only {len(types)} types are in the man page"
+    for code in document["components"]["schemas"]["ErrorBody"]["properties"]["code"]["enum"]:
+        if f".It {code} Ta" not in page:
+            yield f"{code}: not in the man page"
+
+
 def check_itself():
     """A checker that finds nothing wrong with anything is worth nothing."""
     schema = {"type": "object", "additionalProperties": False,
@@ -96,7 +120,9 @@ def main():
         samples[name] = (json.loads(full), json.loads(least))
     with open(sys.argv[2], encoding="utf-8") as file:
         document = json.load(file)
-    complaints = list(check(samples, document))
+    with open(sys.argv[3], encoding="utf-8") as file:
+        page = file.read()
+    complaints = list(check(samples, document)) + list(check_page(page, document))
     print("\n".join(complaints) or "the description and the code agree")
     sys.exit(1 if complaints else 0)
 
