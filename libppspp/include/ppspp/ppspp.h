@@ -272,8 +272,6 @@ class Node {
   // Those that take part at the moment, in no order: neither asleep nor still being opened. Costs
   // as much as there are such, however many sleep.
   std::vector<Swarm> awake() const;
-  // The swarms that do not sleep; costs nothing for those that do.
-  std::vector<Swarm> awake() const;
 
   // Begins a download, or tunes in to a live swarm, whose content its reader gives. The peers that
   // the URL names are contacted.

@@ -212,13 +212,6 @@ std::optional<Swarm> ActiveNode::find(const SwarmId& id) const {
   return Swarm(found->second);
 }
 
-std::vector<Swarm> ActiveNode::awake() const {
-  std::vector<Swarm> swarms;
-  swarms.reserve(by_handle_.size());
-  for (const auto& [handle, swarm] : by_handle_) swarms.emplace_back(swarm->shared_from_this());
-  return swarms;
-}
-
 void ActiveNode::note_joined(ActiveSwarm& swarm) {
   by_handle_.emplace(swarm.handle().value, &swarm);
 }

@@ -38,7 +38,6 @@ class ActiveNode {
   NodeStatistics statistics() const;
   std::optional<Swarm> find(const SwarmId& id) const;
   std::vector<Swarm> awake() const;
-  std::vector<Swarm> awake() const;
 
   // For the swarms.
   void note_joined(ActiveSwarm& swarm);  // it has a handle

@@ -126,8 +126,6 @@ std::vector<Ban> Node::bans() const {
 NodeStatistics Node::statistics() const {
   return node_->statistics();
 }
-std::vector<Swarm> Node::awake() const { return node_->awake(); }
-
 std::optional<Swarm> Node::find(const SwarmId& id) const {
   return node_->find(id);
 }
