@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <variant>
 #include <vector>
 
 #include "bins/peaks.h"
@@ -132,6 +133,8 @@ struct Peer {
   ChannelId own;
   ChannelId remote;
   bool initiator = false;  // of the handshake that it says
+  bool denied = false;     // by the rules
+  TimePoint banned_until{};
 };
 
 class Session {
@@ -191,7 +194,9 @@ class Session {
   void finish() {
     flush();
     check_content();
+    endpoint_->stop_awaiting(metadata_.id);
     endpoint_->leave(swarm_, now_);
+    asleep_ = true;
     poll();
     now_.monotonic += std::chrono::minutes(1);
     endpoint_->handle_deadline(now_);
@@ -208,9 +213,11 @@ class Session {
     store_ = store.get();
     SwarmContent content;
     if (seeding_) content = {SwarmContent::State::complete, kContentSize, {}};
-    const auto joined = endpoint_->join(metadata_, std::move(store), content, {}, now_);
+    const auto joined =
+        endpoint_->join(metadata_, std::move(store), content, {.limits = limits_}, now_);
     require(joined.has_value());
     swarm_ = *joined;
+    asleep_ = false;
   }
 
   void establish(bool as_initiator) {
@@ -385,13 +392,19 @@ class Session {
         look_at(transmit->to, std::span<const std::byte>(buffer_).subspan(at, size));
       }
     }
-    while (endpoint_->poll_event()) {
+    while (const auto event = endpoint_->poll_event()) {
+      if (!std::holds_alternative<event::Wanted>(event->what) || !asleep_) continue;
+      require(awaited_ && event->swarm == SwarmHandle{});
+      join();
     }
     endpoint_->check_invariants();
   }
 
   // All that leaves is readable, and all DATA genuine.
   void look_at(const TransportAddress& to, std::span<const std::byte> datagram) {
+    for (const Peer& peer : peers_) {
+      if (peer.address == to) require(!peer.denied && now_.monotonic >= peer.banned_until);
+    }
     DatagramReader reader(datagram, format());
     while (const auto message = reader.next()) {
       if (const auto* data = std::get_if<Data>(&*message)) {
@@ -428,7 +441,7 @@ class Session {
   }
 
   void damage() {
-    if (!seeding_) return;
+    if (!seeding_ || asleep_) return;
     store_->memory().set_suspect(true);
     store_->memory().content()[input_.octet() * 26U] ^= std::byte{1};
   }
@@ -446,15 +459,88 @@ class Session {
       case 4:
         return endpoint_->handle_too_big(peer().address, input_.octet() * 256U, now_);
       case 5:
-        check_content();
-        endpoint_->leave(swarm_, now_);
-        batch_.clear();
-        faults_ = {};
+        leave();
         return join();
       default:
-        require(endpoint_->status(swarm_).has_value());
-        require(endpoint_->channels(swarm_, now_).size() <= 8);
+        return input_.below(2) == 0 ? look_around() : govern();
     }
+  }
+
+  void leave() {
+    check_content();
+    endpoint_->leave(swarm_, now_);
+    batch_.clear();
+    faults_ = {};
+    asleep_ = true;
+  }
+
+  void look_around() {
+    require(endpoint_->status(swarm_).has_value() != asleep_);
+    require(endpoint_->channels(swarm_, now_).size() <= 8);
+    require(endpoint_->availability(swarm_, input_.octet()).size() <= 255);
+    const EndpointStatistics statistics = endpoint_->statistics(now_);
+    require(statistics.swarms == (asleep_ ? 0 : 1));
+    require(statistics.swarms_awaited == (asleep_ && awaited_ ? 1 : 0));
+    require(statistics.channels_established <= 4);
+  }
+
+  // What a user of a server does: limits, bans, swarms that sleep.
+  void govern() {
+    switch (input_.below(8)) {
+      case 0:
+        limits_ = {.total = rates(),
+                   .per_peer = rates(),
+                   .weight = input_.octet() * 40U,
+                   .max_channels = input_.below(4)};
+        return endpoint_->set_swarm_limits(swarm_, limits_, now_);
+      case 1:
+        return endpoint_->set_peer_limits(rates(), now_);
+      case 2:
+        return deny(peer(), input_.below(2) == 0);
+      case 3:
+        return ban(peer(), input_.octet());
+      case 4: {
+        Peer& pardoned = peer();
+        pardoned.banned_until = {};
+        endpoint_->unban(Network::of(pardoned.address));
+        return;
+      }
+      case 5:
+        awaited_ = true;
+        endpoint_->await(metadata_.id);
+        return leave();
+      case 6:
+        if (asleep_) join();
+        return;
+      default:
+        awaited_ = false;
+        return endpoint_->stop_awaiting(metadata_.id);
+    }
+  }
+
+  RateLimits rates() {
+    RateLimits limits;
+    if (const std::uint8_t rate = input_.octet(); rate < 200) limits.upload = rate * 300U;
+    if (const std::uint8_t rate = input_.octet(); rate < 200) limits.download = rate * 300U;
+    return limits;
+  }
+
+  void deny(Peer& denied, bool by_network) {
+    AddressRules rules;
+    for (Peer& other : peers_) other.denied = false;
+    if (by_network) {
+      rules.deny = {Network::of(denied.address)};
+      denied.denied = true;
+    }
+    endpoint_->set_address_rules(rules, now_);
+  }
+
+  void ban(Peer& banned, std::uint8_t seconds) {
+    const bool for_good = seconds == 255;
+    banned.banned_until = for_good ? kNever : now_.monotonic + std::chrono::seconds(seconds);
+    const std::optional<Microseconds> duration =
+        for_good ? std::nullopt : std::optional<Microseconds>(std::chrono::seconds(seconds));
+    endpoint_->ban(Network::of(banned.address), duration, now_);
   }
 
   // Answers what was asked last, so that downloads get far.
@@ -470,7 +556,7 @@ class Session {
 
   // What is verified is what was published.
   void check_content() {
-    if (seeding_ || !endpoint_->status(swarm_)->content_length) return;
+    if (seeding_ || asleep_ || !endpoint_->status(swarm_)->content_length) return;
     const auto kept = std::as_const(store_->memory()).content();
     require(kept.size() == kContentSize);
     for (ChunkIndex chunk = 0; chunk < kChunks; ++chunk) {
@@ -491,6 +577,9 @@ class Session {
   std::vector<std::byte> buffer_;
   std::optional<Endpoint> endpoint_;
   SwarmHandle swarm_;
+  SwarmLimits limits_;
+  bool asleep_ = true;    // not joined
+  bool awaited_ = false;  // as told to the endpoint
   Store* store_ = nullptr;
 };
 
