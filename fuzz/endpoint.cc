@@ -196,7 +196,7 @@ class Session {
     check_content();
     endpoint_->stop_awaiting(metadata_.id);
     endpoint_->leave(swarm_, now_);
-    asleep_ = true;
+    asleep_ = false;  // nor is it joined again
     poll();
     now_.monotonic += std::chrono::minutes(1);
     endpoint_->handle_deadline(now_);
