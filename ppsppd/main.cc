@@ -1,6 +1,7 @@
 #include <cstdio>
 
 #include "config.h"
+#include "daemon.h"
 #include "options.h"
 
 namespace {
@@ -35,5 +36,5 @@ int main(int argc, char** argv) {
     const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
     return written && std::fflush(stdout) == 0 ? tools::kDone : tools::kFailed;
   }
-  return tools::kDone;
+  return daemon::run_daemon({*config, options->verbosity});
 }
