@@ -325,6 +325,53 @@ TEST_SUITE("net/hosted") {
     CHECK(swarm->file_stamp() == hosted.stamp);
   }
 
+  TEST_CASE("without a descriptor to spare it sleeps on, and wakes when there is one") {
+    NodeWorld world;
+    const Kept kept(world, "content", 3'000);
+    Node node = open_sleepy(world);
+    auto swarm = node.host(kept.hosted);
+    bool failed = false;
+    swarm->on_error([&](const Error&) { failed = true; });
+    world.run_until([] { return false; }, 1s);
+    std::vector<int> taken;
+    rlimit before = {};
+    REQUIRE(getrlimit(RLIMIT_NOFILE, &before) == 0);
+    rlimit low = before;
+    low.rlim_cur = 64;
+    REQUIRE(setrlimit(RLIMIT_NOFILE, &low) == 0);
+    for (int fd = dup(0); fd >= 0; fd = dup(0)) taken.push_back(fd);
+    const auto reader = swarm->open_reader();
+    std::string buffer(1'000, '\0');
+    std::optional<error_code> first;
+    reader->async_read_some(asio::buffer(buffer),
+                            [&](const error_code& e, std::size_t) { first = e; });
+    const bool ended = world.run_until([&] { return first.has_value(); });
+    for (const int fd : taken) close(fd);
+    REQUIRE(setrlimit(RLIMIT_NOFILE, &before) == 0);
+    REQUIRE(ended);
+    CHECK(*first == boost::system::errc::too_many_files_open);
+    CHECK(swarm->sleeping());
+    CHECK_FALSE(failed);
+    bool read = false;
+    reader->async_read_some(asio::buffer(buffer), [&](const error_code& e, std::size_t size) {
+      CHECK(!e);
+      read = kept.content.compare(0, size, buffer, 0, size) == 0;
+    });
+    CHECK(world.run_until([&] { return read; }));
+  }
+
+  TEST_CASE("when the last swarm is left, also one that is awake, run() returns") {
+    NodeWorld world;
+    const Kept kept(world, "content", 3'000);
+    Node node = open_sleepy(world, 600s);
+    auto swarm = node.host(kept.hosted);
+    auto reader = swarm->open_reader();
+    REQUIRE(world.run_until([&] { return !swarm->sleeping(); }));
+    swarm->leave();
+    CHECK(world.runs_out());
+    REQUIRE(node.host(kept.hosted));
+  }
+
   TEST_CASE("what is refused at once") {
     NodeWorld world;
     const Kept kept(world, "content", 3'000);

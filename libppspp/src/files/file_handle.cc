@@ -129,6 +129,11 @@ bool write_fully(int fd, std::span<const std::byte> data, std::uint64_t offset) 
   return true;
 }
 
+bool lacks_descriptors() {
+  const FileHandle any(open("/dev/null", O_RDONLY | O_CLOEXEC));
+  return !any.is_open() && (errno == EMFILE || errno == ENFILE);
+}
+
 void sync_directory_of(const std::filesystem::path& path) {
   const auto directory = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
   const FileHandle handle(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));

@@ -64,6 +64,9 @@ std::ptrdiff_t read_fully(int fd, std::span<std::byte> buffer, std::uint64_t off
 // Writes all, or returns false with errno.
 bool write_fully(int fd, std::span<const std::byte> data, std::uint64_t offset);
 
+// Whether the system has no file descriptor for us at the moment.
+bool lacks_descriptors();
+
 // The name of a file is safe only when its directory is on the disk, too.
 void sync_directory_of(const std::filesystem::path& path);
 

@@ -60,6 +60,7 @@ ActiveNode::~ActiveNode() {
   for (const auto& [id, swarm] : swarms) swarm->leave();
   for (const auto& seeding : seedings_) seeding->done(fail(Errc::left, "the node is gone"));
   driver_.stop();
+  *alive_ = false;
 }
 
 Result<Swarm> ActiveNode::join(const SwarmUrl& url, const JoinOptions& options) {
@@ -221,6 +222,9 @@ void ActiveNode::forget(ActiveSwarm& swarm, SwarmHandle handle) {
   swarms_.erase(swarm.url().metadata.id);
   if (swarms_.empty()) {
     driver_.stop();
+    awake_.clear();
+    awake_timer_.cancel();
+    awake_timer_runs_ = false;
   } else if (handle.value != 0) {
     driver_.kick();
   }
@@ -255,8 +259,8 @@ void ActiveNode::note_awake(ActiveSwarm& swarm) {
 void ActiveNode::look_after_awake() {
   if (awake_.empty() || std::exchange(awake_timer_runs_, true)) return;
   awake_timer_.expires_after(std::max(sleep_after_ / 4, std::chrono::milliseconds(1)));
-  awake_timer_.async_wait([this](const error_code& error) {
-    if (error) return;  // the node is gone
+  awake_timer_.async_wait([this, alive = alive_](const error_code& error) {
+    if (!*alive || error) return;
     awake_timer_runs_ = false;
     const auto now = std::chrono::steady_clock::now();
     std::erase_if(awake_, [&](const auto& weak) {

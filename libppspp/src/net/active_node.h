@@ -66,6 +66,7 @@ class ActiveNode {
   std::vector<std::weak_ptr<ActiveSwarm>> awake_;  // of hosted files
   asio::steady_timer awake_timer_;
   bool awake_timer_runs_ = false;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for handlers under way
   std::chrono::milliseconds sleep_after_;
   std::shared_ptr<StoreCounters> store_counters_ = std::make_shared<StoreCounters>();
   std::vector<std::shared_ptr<Seeding>> seedings_;  // files that are being hashed

@@ -117,6 +117,7 @@ class ActiveSwarm : public std::enable_shared_from_this<ActiveSwarm> {
   // active_swarm_hosted.cc
   void add_times_before(SwarmStatus& status) const;
   void awake(Result<std::unique_ptr<FileChunkStore>> store);
+  void sleep_on(const Error& error);
   void check_tree();
   void sleep();
 

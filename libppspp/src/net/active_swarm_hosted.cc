@@ -1,7 +1,9 @@
 // Hosted files: thousands of swarms that sleep, and cost next to nothing, until somebody wants one.
+#include <boost/system/errc.hpp>
 #include <utility>
 
 #include "base/log.h"
+#include "files/file_handle.h"
 #include "files/kept_tree.h"
 #include "net/active_node.h"
 #include "net/active_swarm.h"
@@ -52,6 +54,7 @@ void ActiveSwarm::wake() {
 void ActiveSwarm::awake(Result<std::unique_ptr<FileChunkStore>> store) {
   hosted_->waking = false;
   if (left()) return;
+  if (!store && lacks_descriptors()) return sleep_on(store.error());
   if (!store) return fail_with(store.error());
   SwarmContent content;
   content.state = SwarmContent::State::complete;
@@ -62,6 +65,17 @@ void ActiveSwarm::awake(Result<std::unique_ptr<FileChunkStore>> store) {
   }
   node_->note_awake(*this);
   check_tree();
+}
+
+// Nothing is wrong with the file: whoever asks again may find it awake.
+void ActiveSwarm::sleep_on(const Error& error) {
+  log(LogLevel::warning, "{}: raise the limit of open files", error.context);
+  for (ActiveReader* reader : readers_) {
+    reader->reading().abort(
+        boost::system::errc::make_error_code(boost::system::errc::too_many_files_open));
+  }
+  node_->driver().endpoint().stop_awaiting(url_.metadata.id);  // the handshake that was kept
+  node_->driver().endpoint().await(url_.metadata.id);
 }
 
 // With a mapping of its own, since the store may go meanwhile.
