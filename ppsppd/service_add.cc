@@ -130,6 +130,11 @@ Result<SwarmEntry*> Service::Impl::add_url(const control::AddRequest& request) {
   auto url = SwarmUrl::parse(request.url->url);
   if (!url) return tl::unexpected(url.error());
   if (const auto valid = url->metadata.validate(); !valid) return tl::unexpected(valid.error());
+  if (!url->metadata.live && url->metadata.integrity != IntegrityMethod::merkle) {
+    return fail(Errc::not_supported,
+                "the daemon fetches content with hashes only: use ppspp-get for "
+                "a swarm without");
+  }
   const std::string id = url->metadata.id.to_hex();
   if (Entry* there = find_id(id)) {
     if (!there->on_demand) return already_there(*there);

@@ -37,16 +37,27 @@ void Service::Impl::queue_hashing(Entry& entry) {
 }
 
 void Service::Impl::hash_next() {
-  while (hashing_ < kAtOnce && !to_hash_.empty() && !stopping_) {
-    Entry* entry = find(to_hash_.front());
-    to_hash_.pop_front();
-    if (entry == nullptr || entry->removing) continue;
-    if (entry->state == SwarmState::hashing) {
+  for (auto next = to_hash_.begin(); hashing_ < kAtOnce && next != to_hash_.end() && !stopping_;) {
+    Entry* entry = find(*next);
+    // The swarm that hashes this file may be removed by now: its end is waited for, or the content
+    // would be there twice for a moment, which the node refuses.
+    if (entry != nullptr && hashing_paths_.contains(entry->record.path)) {
+      ++next;
+      continue;
+    }
+    to_hash_.erase(next);
+    if (entry != nullptr && !entry->removing && entry->state == SwarmState::hashing) {
       hash(*entry);
-    } else {
+    } else if (entry != nullptr) {
       entry->hashing = false;
     }
+    next = to_hash_.begin();  // a failure may have called us
   }
+}
+
+void Service::Impl::hashing_ended(const std::string& path) {
+  --hashing_;
+  hashing_paths_.erase(path);
 }
 
 // A directory is one file first.
@@ -59,15 +70,17 @@ void Service::Impl::bundle(Entry& entry) {
   if (const auto how = how_to_hash(entry)) options.alignment = how->chunk_size;
   options.progress = [this](std::uint64_t, std::uint64_t) { return !background_.cancelled(); };
   ++hashing_;
+  hashing_paths_.insert(entry.record.path);
   const auto build = [directory, output, options, building] {
     std::error_code ignored;
     fs::remove(output, ignored);
     *building = build_bundle(directory, output, options);
   };
-  background_.run(build, [this, number, life, building] {
-    --hashing_;
+  background_.run(build, [this, number, life, building, path = entry.record.path] {
+    hashing_ended(path);
     Entry* found = find(number);
-    if (found != nullptr && found->life == life && found->state == SwarmState::hashing) {
+    if (found != nullptr && !found->removing && found->life == life &&
+        found->state == SwarmState::hashing) {
       take_bundle(*found, *building);
     } else if (found == nullptr) {
       std::error_code ignored;
@@ -124,10 +137,12 @@ void Service::Impl::hash_file(Entry& entry) {
   };
   const std::uint64_t life = ++entry.life;
   ++hashing_;
+  hashing_paths_.insert(entry.record.path);
   node_->async_seed(content_path(entry.record), std::move(options),
-                    [this, number, life, alive = std::weak_ptr(alive_)](Result<Swarm> swarm) {
+                    [this, number, life, path = entry.record.path,
+                     alive = std::weak_ptr(alive_)](Result<Swarm> swarm) {
                       if (alive.expired()) return;
-                      --hashing_;
+                      hashing_ended(path);
                       hashed(number, life, std::move(swarm));
                       hash_next();
                     });
@@ -144,7 +159,9 @@ void Service::Impl::hashed(Number number, std::uint64_t life, Result<Swarm> swar
   std::error_code ignored;
   Entry* entry = find(number);
   if (entry != nullptr && entry->life == life) entry->hashing = false;
-  if (entry == nullptr || entry->life != life || entry->state != SwarmState::hashing) {
+  const bool wanted = entry != nullptr && !entry->removing && entry->life == life &&
+                      entry->state == SwarmState::hashing;
+  if (!wanted) {
     fs::remove(fresh_tree(state_.tree(number)), ignored);
     return;
   }

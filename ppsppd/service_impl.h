@@ -152,6 +152,7 @@ class Service::Impl {
   // --- service_hash.cc
   void queue_hashing(Entry& entry);
   void hash_next();
+  void hashing_ended(const std::string& path);
   void hash(Entry& entry);
   void hash_file(Entry& entry);
   void bundle(Entry& entry);
@@ -212,6 +213,7 @@ class Service::Impl {
   std::multimap<std::int64_t, Number> openings_;  // when what is scheduled opens
   std::deque<Number> to_hash_;
   std::size_t hashing_ = 0;
+  std::set<std::string> hashing_paths_;
   Number next_number_ = 1;
   Number reserved_ = 1;  // numbers below it are kept as used
 

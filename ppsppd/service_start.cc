@@ -169,6 +169,11 @@ void Service::Impl::save(Entry& entry, Catalogue::Done done) {
     if (done) asio::post(io_, [done = std::move(done)] { done({}); });
     return;
   }
+  if (entry.removing) {  // a row behind its removal would bring it back
+    const Error error{Errc::left, "it is being removed"};
+    if (done) asio::post(io_, [done = std::move(done), error] { done(tl::unexpected(error)); });
+    return;
+  }
   catalogue_->put(entry.record, [this, number, done = std::move(done)](const Result<void>& put) {
     if (!put) {
       if (find(number) != nullptr) unsaved_.insert(number);

@@ -43,10 +43,9 @@ Result<SwarmMetadata> metadata_of(const control::AddFile& file) {
                  metadata.integrity);
   }
   if (!taken) return tl::unexpected(taken.error());
-  if (metadata.integrity != IntegrityMethod::merkle &&
-      metadata.integrity != IntegrityMethod::none) {
-    return fail(Errc::invalid_argument,
-                fmt::format("the integrity method '{}' is for live swarms: a file takes merkle",
+  if (metadata.integrity != IntegrityMethod::merkle) {
+    return fail(Errc::not_supported,
+                fmt::format("the daemon publishes files with the integrity method merkle, not '{}'",
                             file.integrity));
   }
   if (metadata.chunk_size < kMinChunkSize || metadata.chunk_size > kMaxChunkSize) {

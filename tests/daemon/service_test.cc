@@ -253,6 +253,44 @@ TEST_CASE("the same content or file twice is one swarm") {
   CHECK(world.add(service, world.url_of(service, swarm, "copy")).error().code == Errc::exists);
 }
 
+TEST_CASE("a file that was removed while it was hashed can be added again at once") {
+  World world;
+  world.write("file", 3'000'000);
+  Service& service = world.start("daemon");
+  std::uint64_t number = 0;
+  for (int i = 0; i < 6; ++i) {
+    const auto added = world.add_file(service, "file");
+    REQUIRE_MESSAGE(added, (added ? "" : added.error().context));
+    number = added->number;
+    if (i == 5) break;
+    const std::string ref = World::ref(number);
+    REQUIRE(world.wait<void>([&](auto done) { service.remove(ref, false, done); }));
+  }
+  world.reach(service, number, SwarmState::seeding);
+  CHECK(service.list(control::SwarmQuery{}).total == 1);
+}
+
+TEST_CASE("a directory is one swarm, and is there after a restart") {
+  World world;
+  fs::create_directories(world.directory / "film/video");
+  world.write("film/index.m3u8", 500);
+  world.write("film/video/0001.ts", 70'000);
+  Service* service = &world.start("daemon");
+  const SwarmInfo swarm = world.seed(*service, "film");
+  CHECK(swarm.kind == control::SwarmKind::directory);
+  CHECK(swarm.length > 70'500);
+  world.stop(*service);
+  service = &world.start("daemon");
+  CHECK(service->info("1")->id == swarm.id);
+  CHECK(service->info("1")->state == SwarmState::seeding);
+  Service& getter = world.start("getter");
+  REQUIRE(world.add(getter, world.url_of(*service, swarm, "copy")));
+  world.reach(getter, 1, SwarmState::seeding);
+  REQUIRE(world.wait<void>([&](auto done) { service->remove("1", false, done); }));
+  CHECK(fs::exists(world.directory / "film/video/0001.ts"));
+  CHECK(fs::is_empty(world.directory / "daemon/bundles"));
+}
+
 TEST_CASE("lists are filtered and paged") {
   World world;
   Service& service = world.start("daemon");
