@@ -3,6 +3,7 @@
 #include "config.h"
 #include "daemon.h"
 #include "options.h"
+#include "state_directory.h"
 
 namespace {
 
@@ -30,7 +31,13 @@ int main(int argc, char** argv) {
     for (const auto& error : config.error()) tools::complain("ppsppd", error.to_string());
     return tools::kUsage;
   }
-  if (options->check) return tools::kDone;
+  if (options->check) {
+    const auto state = daemon::StateDirectory::check(config->state.directory);
+    if (state) return tools::kDone;
+    tools::complain("ppsppd", state.error().context);
+    // A damaged catalogue is no reason not to start: it is put aside then.
+    return state.error().code == Errc::integrity ? tools::kDone : tools::kFailed;
+  }
   if (options->print_config) {
     const std::string text = daemon::print_config(*config);
     const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();

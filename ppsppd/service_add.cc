@@ -369,7 +369,7 @@ void Service::Impl::resume(const std::string& ref, Done<SwarmInfo> done) {
     const auto stamp = stamp_of(content_path(entry.record));
     std::error_code error;
     if (!stamp || !entry.record.stamp || *stamp != *entry.record.stamp ||
-        !fs::exists(entry.record.tree, error)) {
+        !fs::exists(state_.tree(entry.record.number), error)) {
       end(entry);
       queue_hashing(entry);
       return save_change(entry, std::move(before), std::move(done));

@@ -204,7 +204,7 @@ Result<void> Service::Impl::begin_hosting(Entry& entry) {
   file.allow_unprotected = url->metadata.integrity == IntegrityMethod::none;
   file.url = *std::move(url);
   file.file = content_path(entry.record);
-  file.tree = entry.record.tree;
+  file.tree = state_.tree(entry.record.number);  // wherever the state directory is now
   file.stamp = entry.record.stamp;
   file.limits = node_limits(entry.record.limits);
   auto swarm = node_->host(file);

@@ -47,7 +47,8 @@ Result<StateDirectory> StateDirectory::open(const fs::path& directory) {
     return fail(Errc::invalid_argument, "no state directory is configured: name one in [state]");
   }
   for (const char* part : {"", "trees", "content", "bundles", "keys"}) {
-    if (const auto made = make(directory / part); !made) return tl::unexpected(made.error());
+    const fs::path place = *part == '\0' ? directory : directory / part;
+    if (const auto made = make(place); !made) return tl::unexpected(made.error());
   }
   std::error_code ignored;
   fs::permissions(directory / "keys", fs::perms::owner_all, ignored);

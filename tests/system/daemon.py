@@ -157,4 +157,5 @@ class TestCase(harness.TestCase):
         """With ppspp-get, octet for octet."""
         getter = self.getter(swarm["url"], *options, peers=[daemon.address])
         self.assert_complete(getter, expected, timeout)
+        os.unlink(getter.output)
         return getter
