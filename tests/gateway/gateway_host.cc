@@ -157,7 +157,7 @@ Result<Content> Host::open(const SwarmUrl& url) {
   }
   if (url.peers.empty()) return fail(Errc::not_found, "no such swarm is served here");
   JoinOptions options;
-  options.policy = PickPolicy::in_order;
+  options.policy = PickPolicy::on_demand;
   auto joined = node_->join(url, options);
   if (!joined) return tl::unexpected(joined.error());
   swarms_.insert_or_assign(url.metadata.id, *joined);
@@ -176,21 +176,24 @@ std::vector<Listed> Host::list(std::size_t limit) const {
 
 void Host::answer_stats(http::Exchange& exchange) const {
   std::uint64_t uploaded = 0;
+  std::uint64_t again = 0;  // of that, because it was taken for lost
   std::uint64_t downloaded = 0;
   std::uint64_t verified = 0;
   for (const auto& [id, swarm] : swarms_) {
     const auto status = swarm.status();
     uploaded += status.uploaded_bytes;
+    again += status.chunks_retransmitted * swarm.url().metadata.chunk_size;
     downloaded += status.downloaded_bytes;
     verified += status.verified_bytes;
   }
   int readers = 0;
   for (const auto& [id, count] : readers_) readers += count;
-  exchange.respond(200, {{"Content-Type", "application/json"}},
-                   "{\"uploaded\":" + std::to_string(uploaded) + ",\"downloaded\":" +
-                       std::to_string(downloaded) + ",\"verified\":" + std::to_string(verified) +
-                       ",\"readers\":" + std::to_string(readers) +
-                       ",\"connections\":" + std::to_string(server_->connections()) + "}");
+  exchange.respond(
+      200, {{"Content-Type", "application/json"}},
+      "{\"uploaded\":" + std::to_string(uploaded) + ",\"again\":" + std::to_string(again) +
+          ",\"downloaded\":" + std::to_string(downloaded) +
+          ",\"verified\":" + std::to_string(verified) + ",\"readers\":" + std::to_string(readers) +
+          ",\"connections\":" + std::to_string(server_->connections()) + "}");
 }
 
 int run(int argc, char** argv) {
