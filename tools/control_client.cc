@@ -295,10 +295,11 @@ class EventStream::Impl : public std::enable_shared_from_this<Impl> {
 
   void take(const error_code& error) {
     const std::size_t size = sizeof room_ - http_.get().body().size;
-    const auto fed = events_.feed({room_, size}, [this](const std::string& data) {
+    const auto on_event = handlers_.on_event;  // which may destroy the stream, and so itself
+    const auto fed = events_.feed({room_, size}, [this, &on_event](const std::string& data) {
       const auto event = control::from_json<control::Event>(data);
       if (!event) return end(no_sense(event.error().context));
-      if (handlers_.on_event) handlers_.on_event(*event, data);
+      if (handlers_.on_event) on_event(*event, data);
     });
     if (!fed) return end(no_sense(fed.error().context));
     if (error) return end(cannot_read(error));

@@ -23,6 +23,9 @@ using boost::system::error_code;
 
 constexpr std::chrono::milliseconds kSettle(200);  // events that come together are one redraw
 
+// For an answer: keys and signals are not seen meanwhile.
+constexpr double kPatience = 5;  // seconds
+
 asio::steady_timer::duration seconds(double value) {
   return std::chrono::duration_cast<asio::steady_timer::duration>(
       std::chrono::duration<double>(value));
@@ -53,7 +56,7 @@ class Follower {
  public:
   explicit Follower(const CtlCommand& command)
       : command_(command),
-        client_(command.socket, ControlClient::Seconds(command.timeout)),
+        client_(command.socket, ControlClient::Seconds(std::min(command.timeout, kPatience))),
         signals_(io_, SIGINT, SIGTERM) {}
   virtual ~Follower() = default;
   Follower(const Follower&) = delete;

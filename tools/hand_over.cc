@@ -22,6 +22,8 @@ using boost::system::error_code;
 using Clock = std::chrono::steady_clock;
 
 constexpr auto kInterval = std::chrono::milliseconds(250);
+// For an answer: signals are not seen meanwhile.
+constexpr ControlClient::Seconds kPatience(5);
 constexpr auto kAbsence = std::chrono::seconds(30);  // of a daemon that is being restarted
 
 int code_of(const Error& error) {
@@ -32,7 +34,7 @@ class Session {
  public:
   Session(const HandOver& work, control::SwarmInfo swarm)
       : work_(work),
-        client_(work.socket),
+        client_(work.socket, kPatience),
         swarm_(std::move(swarm)),
         target_(fmt::format("/v1/swarms/{}", swarm_.number)),
         timer_(io_),
