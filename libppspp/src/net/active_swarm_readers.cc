@@ -11,7 +11,10 @@ namespace ppspp {
 
 ContentReader& ActiveSwarm::reader() {
   if (reader_ == nullptr) {
-    reader_ = std::make_unique<ContentReader>(std::make_unique<ActiveReader>(*this));
+    auto reader = std::make_unique<ActiveReader>(*this);
+    // It begins at the tune-in point, also if it was not there yet when that was found.
+    if (live_ && live_->tuned_in) reader->tune_in(live_->first_position);
+    reader_ = std::make_unique<ContentReader>(std::move(reader));
   }
   return *reader_;
 }
