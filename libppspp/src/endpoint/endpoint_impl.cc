@@ -215,7 +215,8 @@ void Endpoint::Impl::touch_all(const Swarm& swarm) {
   for (const Channel* channel : swarm.channels()) touch(channel->local());
 }
 
-// To be looked at with the end of the batch.
+// To be looked at with the end of the batch, or of the next one: that is soon enough for all that is
+// not a chunk.
 void Endpoint::Impl::mark_dirty(Member& member) {
   if (member.dirty) return;
   member.dirty = true;
@@ -345,7 +346,6 @@ void Endpoint::Impl::end_channel(ChannelId id, Now now, bool retry_now) {
   down_.remove(member.download, slot.download);
   deadlines_.forget(id);
   channels_.erase(found);
-  mark_dirty(member);
   start_peers(member, now);
 }
 
@@ -358,9 +358,10 @@ void Endpoint::Impl::handle_deadline(Now now) {
   for (const ChannelId id : due) {
     const auto found = channels_.find(id.value);
     if (found == channels_.end()) continue;
-    found->second.channel->handle_deadline(*found->second.member->swarm, now);
-    mark_dirty(*found->second.member);
+    Member& member = *found->second.member;
+    found->second.channel->handle_deadline(*member.swarm, now);
     touch(id);
+    drain(member);
   }
   due_swarms_.clear();
   swarm_deadlines_.take_due(now.monotonic, due_swarms_);
@@ -374,7 +375,7 @@ void Endpoint::Impl::wake_swarm(Member& member, Now now) {
 }
 
 TimePoint Endpoint::Impl::deadline() const {
-  if (!ready_.empty() || !outgoing_.empty() || !dirty_.empty()) return TimePoint{};
+  if (!ready_.empty() || !outgoing_.empty()) return TimePoint{};
   return std::min({deadlines_.first(), swarm_deadlines_.first(), half_open_.deadline(),
                    sleeping_.deadline(), up_.deadline(), down_.deadline()});
 }
