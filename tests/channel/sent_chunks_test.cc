@@ -295,6 +295,19 @@ TEST_SUITE("channel/sent_chunks") {
     CHECK_FALSE(sent.on_ack({2, 3}, kStart + 1ms).rtt);
   }
 
+  TEST_CASE("the ACK of what was taken for lost says nothing of what left after that") {
+    for (const bool too_early : {true, false}) {
+      SentChunks sent;
+      for (std::size_t i = 0; i < 6; ++i) {
+        sent.begin_datagram(kStart);
+        sent.add_chunk(i, i == 5);  // the last one again
+        sent.finish_datagram(1'400, false, false);
+      }
+      CHECK(sent.on_ack({5, 6}, kStart + 10ms, too_early ? 20ms : 10ms).chunks == 1);
+      CHECK(sent.detect_losses(3, 100ms, kStart + 10ms).chunks.empty() == too_early);
+    }
+  }
+
   TEST_CASE("what is in the datagram that is being filled, and in it alone") {
     SentChunks sent;
     CHECK_FALSE(sent.is_in_last({0, kMaxChunks}));

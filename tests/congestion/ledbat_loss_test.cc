@@ -47,6 +47,27 @@ TEST_SUITE("congestion/ledbat/loss") {
     CHECK(!driver.ledbat.in_slow_start());
   }
 
+  TEST_CASE("losses are tolerated in a feed without a queue, until they are too many") {
+    Driver driver(LedbatOptions::for_live(), 40);
+    const auto lose = [&](int of_a_hundred) {
+      for (int i = 0; i < 100; ++i) {
+        driver.ledbat.on_sent(kSegment, driver.now);
+        const bool lost = i % 20 < of_a_hundred / 5;
+        if (lost) driver.ledbat.on_loss(kSegment, driver.now, 40ms, driver.now + 40ms);
+        if (!lost) driver.ledbat.on_ack(kSegment, 20'000, 40ms, false, driver.now + 40ms);
+        driver.sleep(50ms);
+      }
+    };
+    const auto before = driver.ledbat.window();
+    lose(5);
+    CHECK(driver.ledbat.window() >= before);
+    driver.ledbat.on_timeout(driver.now);
+    lose(5);
+    CHECK(driver.ledbat.window() > 4 * kSegment);  // in slow start, as before
+    lose(60);
+    CHECK(driver.ledbat.window() < before / 4);
+  }
+
   TEST_CASE("what is lost leaves the flight") {
     Driver driver(test::steady(), 40);
     driver.send_window();

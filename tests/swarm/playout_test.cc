@@ -22,8 +22,9 @@ constexpr std::uint64_t kWrap = 2'085'978'495'000'000;
 
 // A feed whose group g was signed g * kGroup after it began, at `wall`.
 struct Playing {
-  explicit Playing(const LiveSettings& settings = {.buffer = kBuffer}, std::uint64_t wall = kNow)
-      : playout(settings), began_at(wall) {
+  explicit Playing(const LiveSettings& settings = {.buffer = kBuffer}, std::uint64_t wall = kNow,
+                   Microseconds patience = 0s)
+      : playout(settings, patience), began_at(wall) {
     playout.set_width(kWidth, 4'000);
   }
   Now now() const {
@@ -65,6 +66,27 @@ TEST_SUITE("swarm/playout") {
         CHECK(p.playout.playhead() == (40 - back) * kWidth);
         CHECK_FALSE(p.begin(0, 40));  // once
       }
+    }
+  }
+
+  TEST_CASE("what playing begins with is waited for longer, which later chunks are not") {
+    Playing p({.buffer = kBuffer}, kNow, 2s);
+    p.time = 40 * kGroup;
+    p.learn(38);
+    p.learn(40);
+    REQUIRE(p.begin(30, 40));
+    const TimePoint begun = p.now().monotonic;
+    const Microseconds slack = kBuffer / 2;
+    CHECK(p.playout.due_at() == begun + 8 * kGroup + slack + 2s - 4 * kGroup);  // of group 38
+    for (std::uint64_t group = 41; group <= 130; ++group) p.learn(group);
+    TimePoint before = p.playout.due_at();
+    for (std::uint64_t group = 41; group <= 120; ++group) {
+      p.playout.skip_to(group * kWidth);
+      const Microseconds since = (group - 30) * kGroup;
+      CHECK(p.playout.due_at() ==
+            begun + since + slack + std::max<Microseconds>(2s - since / 2, 0s));
+      CHECK(p.playout.due_at() > before);
+      before = p.playout.due_at();
     }
   }
 

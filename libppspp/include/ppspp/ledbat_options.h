@@ -32,9 +32,10 @@ struct LedbatOptions {
 
   // What is left of the window after a loss. RFC 6817 2.4.2: a half.
   double loss_decrease = 0.5;
-  // The same while the queueing delay is below a quarter of the target, so that the loss was none
-  // of a queue of ours. More than a half is beyond RFC 6817.
-  double loss_decrease_uncongested = 0.5;
+  // Which share of what is sent may be lost without any decrease, and without an end to slow start,
+  // while the queueing delay is below a quarter of the target, so that the loss was none of a queue
+  // of ours. Above 0 is beyond RFC 6817.
+  double tolerated_loss = 0.0;
 
   // RFC 6817 2.5: SHOULD be 2, and at most what RFC 5681 permits, which is 4 segments, 3 from 1,096
   // and 2 from 2,191 octets; the controller does not go beyond that.
@@ -82,11 +83,15 @@ constexpr LedbatOptions LedbatOptions::for_live() {
   // A feed sends little at a time: what is due, a subtree of chunks, may leave at once.
   live.min_burst_segments = 32;
   live.allowed_increase_segments = 4;
-  // A path that loses five datagrams of a hundred carries what it carries: a window halved at each
-  // of them would be too small for most feeds 40 ms away. The feed's own rate bounds what we send.
+  // A path that loses five datagrams of a hundred carries what it carries: were the window cut for
+  // each of them, even by a twentieth, 20 segments would be all that it has, at 80 ms less than
+  // 3 Mbit/s. The feed's own rate bounds what we send; a link that is too slow loses more than
+  // this.
   live.loss_decrease = 0.7;
-  live.loss_decrease_uncongested = 0.95;
-  live.min_rto = Microseconds{100'000};
+  live.tolerated_loss = 0.2;
+  // What is lost at the end of a burst is asked for by probes, long before. One ACK that is lost or
+  // late must not close the window.
+  live.min_rto = Microseconds{1'000'000};  // RFC 6298, 2.4
   return live;
 }
 

@@ -230,6 +230,7 @@ class Channel {
   // channel_control.cc
   void fill_control(ByteWriter& out, ChannelContext& context, Now now);
   void fill_acks(ByteWriter& out, ChannelContext& context, Now now);
+  void repeat_acks(ByteWriter& out, const WireFormat& format);
   void fill_haves(ByteWriter& out, ChannelContext& context, Now now);
   void fill_munro(ByteWriter& out, ChannelContext& context, Now now);
   bool write_munro(ByteWriter& out, std::size_t limit, const SignedMunro& munro,
@@ -255,6 +256,8 @@ class Channel {
   void plan_next(ChunkIndex chunk, ChannelContext& context);
   void plan_munro(ChunkIndex chunk, ChannelContext& context);
   bool peer_can_prove(ChunkRange range) const;
+  bool proves_alone() const;
+  void forget_plan_of_last_datagram();
   void write_hashes(ByteWriter& out, std::size_t limit, ChannelContext& context);
   bool read_payloads(std::size_t datagrams, ChannelContext& context, Now now);
   void commit_train(const Filled& filled, ChannelContext& context, Now now);
@@ -301,6 +304,7 @@ class Channel {
 
   // Due to be said.
   RangeList acks_{64};
+  RangeList acks_said_{16};  // live: in the last datagram with ACKs, to be said once more
   std::int64_t ack_delay_sample_ = 0;
   int datagrams_to_ack_ = 0;
   TimePoint ack_since_ = kNever;
@@ -330,6 +334,7 @@ class Channel {
   TimePoint last_interest_at_;
   SentChunks sent_;
   Plan plan_;
+  bool in_datagram_ = false;  // one with chunks is being filled, and is the last of sent_
   bool peaks_sent_ = false;
   std::size_t plan_sent_before_ = 0;  // plan_.sent when the datagram was begun
   std::uint64_t resent_chunks_ = 0;   // in the train that is being filled

@@ -86,6 +86,7 @@ TimePoint Channel::ack_deadline() const {
 void Channel::fill_acks(ByteWriter& out, ChannelContext& context, Now now) {
   const WireFormat& format = context.format();
   if (!lists(capabilities_, MessageType::ack)) acks_.clear();
+  if (options_.live) repeat_acks(out, format);
   while (!acks_.empty() && out.fits(format.ack_size())) {
     const ChunkRange due = acks_.front();
     // The biggest complete interval that covers what came (4.3.2).
@@ -97,11 +98,23 @@ void Channel::fill_acks(ByteWriter& out, ChannelContext& context, Now now) {
     }
     write_ack(out, Ack{named, ack_delay_sample_}, format);
     acks_.remove(named);
+    if (options_.live) acks_said_.add(named);
   }
   if (!acks_.empty()) return;
   last_ack_at_ = now.monotonic;
   datagrams_to_ack_ = 0;
   ack_since_ = kNever;
+}
+
+// A feed comes in bursts, of which one ACK tells: were it lost, the next one, of what lies behind a
+// hole, would make the whole burst look lost. So each is said twice, before what is newer.
+void Channel::repeat_acks(ByteWriter& out, const WireFormat& format) {
+  while (!acks_.empty() && !acks_said_.empty() && out.fits(2 * format.ack_size())) {
+    const ChunkRange again = acks_said_.front();
+    write_ack(out, Ack{again, ack_delay_sample_}, format);
+    acks_said_.remove(again);
+  }
+  acks_said_.clear();
 }
 
 void Channel::fill_haves(ByteWriter& out, ChannelContext& context, Now now) {

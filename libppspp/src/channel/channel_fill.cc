@@ -70,7 +70,8 @@ std::optional<Filled> Channel::fill_train(std::span<std::byte> buffer, std::size
   store_retry_at_ = kNever;
 
   const std::uint32_t chunk_size = context.metadata().chunk_size;
-  const ChunkIndex next = wanted_.next()->chunk;
+  const auto [next, resent] = *wanted_.next();
+  forget_plan_of_last_datagram();
   if (plan_.chunk != next) plan_next(next, context);
   const std::size_t one_chunk =
       4 + plan_.octets_left(context.format()) + context.format().data_header_size() + chunk_size;
@@ -83,7 +84,10 @@ std::optional<Filled> Channel::fill_train(std::span<std::byte> buffer, std::size
 
   std::size_t limit = std::max(std::min(path_.size(), room), std::min(one_chunk, path_.size()));
   const std::size_t probe_size = path_.probe_size(now.monotonic);
-  const bool try_probe = probe_size != 0 && probe_size <= room && probe_size <= all && sent_began_;
+  // What a feed has lost once must not wait for a probe that is lost.
+  const bool may_be_lost = !options_.live || !resent;
+  const bool try_probe =
+      probe_size != 0 && probe_size <= room && probe_size <= all && sent_began_ && may_be_lost;
   if (try_probe) limit = probe_size;
   return lay_out_train(buffer, control_size, limit, room, context, now);
 }
@@ -108,12 +112,13 @@ std::optional<Filled> Channel::lay_out_train(std::span<std::byte> buffer, std::s
       write_channel(out, std::get<Established>(state_).remote);
       munro_in_datagram_ = Bin::none();
     }
-    // Near it was in the datagram before.
-    if (plan_.munro_is_near && munro_in_datagram_.is_none()) plan_ = {};
+    if (!first) forget_plan_of_last_datagram();
     const Bin munro_before = munro_in_datagram_;
     sent_.begin_datagram(now.monotonic);
     const std::size_t slots_before = slots.size();
+    in_datagram_ = true;
     fill_data(out, own_limit, first, context);
+    in_datagram_ = false;
     const std::size_t chunks = slots.size() - slots_before;
     if (chunks == 0) {
       sent_.abandon_datagram();
@@ -248,8 +253,18 @@ void Channel::plan_munro(ChunkIndex chunk, ChannelContext& context) {
 // has shown counts, and what is in the datagram that is being filled.
 bool Channel::peer_can_prove(ChunkRange range) const {
   if (peer_has_.intersects(range)) return true;
-  const bool lossy = options_.live && lossy_until_ > last_sent_at_;
-  return lossy ? sent_.is_in_last(range) : sent_.will_arrive(range);
+  if (proves_alone()) return in_datagram_ && sent_.is_in_last(range);
+  return sent_.will_arrive(range);
+}
+
+bool Channel::proves_alone() const {
+  return options_.live && lossy_until_ > last_sent_at_;
+}
+
+// A chunk that did not fit any more was planned for the datagram before, with what stood in that.
+void Channel::forget_plan_of_last_datagram() {
+  const bool relies_on_it = plan_.munro_is_near || (proves_alone() && plan_.sent == 0);
+  if (relies_on_it && munro_in_datagram_.is_none()) plan_ = {};
 }
 
 std::size_t Channel::Plan::octets_left(const WireFormat& format) const {

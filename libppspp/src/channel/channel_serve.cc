@@ -8,6 +8,8 @@ namespace {
 
 // Octets that a read ahead fetches for a REQUEST.
 constexpr std::uint64_t kPrefetchBytes = 1 << 20;
+constexpr Microseconds kLiveProbeTimeout = std::chrono::milliseconds(500);
+constexpr int kImpatientProbes = 4;
 constexpr Microseconds kLossyFor = std::chrono::seconds(10);
 
 }  // namespace
@@ -114,7 +116,10 @@ void Channel::handle_send_timers(Now now) {
 
 TimePoint Channel::probe_timeout_at() const {
   const TimePoint since = std::max(last_progress_at_, sent_.newest_sent_at());
-  return since + rtt_.probe_timeout(short_delay(), probes_in_a_row_);
+  const Microseconds timeout = rtt_.probe_timeout(short_delay(), probes_in_a_row_);
+  // The first ACK of a feed may have been lost: what is heard of it later is no round trip.
+  const bool impatient = options_.live && probes_in_a_row_ < kImpatientProbes;
+  return since + (impatient ? std::min(timeout, kLiveProbeTimeout) : timeout);
 }
 
 TimePoint Channel::send_deadline() const {

@@ -108,7 +108,7 @@ void SentChunks::cut(ChunkRange range, const OnRun& on_run) {
   compact(index_, index_head_);
 }
 
-SentChunks::Acked SentChunks::on_ack(ChunkRange range, TimePoint now) {
+SentChunks::Acked SentChunks::on_ack(ChunkRange range, TimePoint now, Microseconds least_rtt) {
   Acked acked;
   std::optional<std::uint64_t> newest;
   cut(range, [&](ChunkRange part, std::uint64_t number) {
@@ -120,7 +120,8 @@ SentChunks::Acked SentChunks::on_ack(ChunkRange range, TimePoint now) {
       acked.largest = std::max<std::size_t>(acked.largest, datagram.bytes);
       acked.probe |= datagram.probe;
     }
-    if (!newest || number > *newest) newest = number;
+    const bool of_earlier_one = datagram.resent && now - datagram.sent_at < least_rtt;
+    if (!of_earlier_one && (!newest || number > *newest)) newest = number;
   });
   if (newest) {
     const Datagram& datagram = record(*newest);

@@ -47,7 +47,9 @@ class SentChunks {
     bool probe = false;               // a probe is among them
     bool app_limited = false;
   };
-  Acked on_ack(ChunkRange range, TimePoint now);
+  // What was sent again so lately that the answer cannot be here yet (`least_rtt`) is acknowledged
+  // by an ACK of what was taken for lost: that says nothing of what has left since then.
+  Acked on_ack(ChunkRange range, TimePoint now, Microseconds least_rtt = Microseconds(0));
 
   struct Lost {
     std::size_t bytes = 0;

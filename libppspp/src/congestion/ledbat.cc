@@ -16,6 +16,9 @@ constexpr double kSlowStartPacing = 2.0;  // so that a round trip can double the
 // back at a rate that does not depend on the window: so shares become equal. What is given up stood
 // in the queue.
 constexpr double kAfterSlowdown = 0.6;
+// Weight of a segment in the share that is lost: with 5 % lost at random it comes to 10 % hardly
+// ever (3.6 standard deviations), with half of all lost to 20 % within 70 segments.
+constexpr double kLossWeight = 1.0 / 128;
 
 // Into what RFC 6817, section 2.5, permits: these are its MUSTs.
 LedbatOptions permitted(LedbatOptions options) {
@@ -86,6 +89,8 @@ void LedbatController::on_ack(std::size_t bytes, std::optional<std::int64_t> del
   app_limited_ = app_limited;
   note_flight(rtt_, now);
   const double acked = static_cast<double>(std::min(bytes, flight_));
+  note_outcome(bytes, 0.0);
+  anything_acked_ = true;
   leave_flight(bytes);
   if (delay) {
     queue_.on_sample(*delay, rtt_, now);
@@ -112,7 +117,9 @@ void LedbatController::on_ack(std::size_t bytes, std::optional<std::int64_t> del
 
 void LedbatController::on_loss(std::size_t bytes, TimePoint sent_at, Microseconds rtt,
                                TimePoint now) {
+  note_outcome(bytes, 1.0);
   leave_flight(bytes);
+  if (tolerates_loss()) return;
   const bool of_last_halving =
       halved_at_ && (sent_at <= *halved_at_ || elapsed(now, *halved_at_) < usable_rtt(rtt));
   if (of_last_halving) {
@@ -133,8 +140,11 @@ void LedbatController::on_spurious_loss(TimePoint /*now*/) {
 }
 
 void LedbatController::on_timeout(TimePoint now) {
-  // A second timeout in a row says nothing new about what the path could carry.
-  if (window_ > segment_) threshold_ = std::max(window_ / 2.0, segments(2.0));
+  // A second timeout in a row says nothing new about what the path could carry; where losses are
+  // tolerated, nor does the first.
+  if (window_ > segment_ && !tolerates_loss()) {
+    threshold_ = std::max(window_ / 2.0, segments(2.0));
+  }
   window_ = segment_;
   slow_start_ = options_.slow_start;
   halved_at_ = now;
@@ -246,11 +256,20 @@ void LedbatController::end_slow_start(TimePoint now) {
   steady_at_ = time_after(now, rtt_);
 }
 
+void LedbatController::note_outcome(std::size_t bytes, double lost) {
+  const double weight = std::min(static_cast<double>(bytes) / segment_ * kLossWeight, 0.5);
+  loss_share_ += (lost - loss_share_) * weight;
+}
+
+bool LedbatController::tolerates_loss() const {
+  const bool uncongested =
+      queueing_delay_ ? *queueing_delay_ < options_.target / 4 : !anything_acked_;
+  return uncongested && loss_share_ < options_.tolerated_loss;
+}
+
 // RFC 6817, section 2.4.2: cwnd = min(cwnd, max(cwnd / 2, MIN_CWND * MSS)).
 void LedbatController::decrease_for_loss() {
-  const bool uncongested = queueing_delay_ && *queueing_delay_ < options_.target / 4;
-  const double left = uncongested ? options_.loss_decrease_uncongested : options_.loss_decrease;
-  window_ = std::min(window_, std::max(window_ * left, min_window()));
+  window_ = std::min(window_, std::max(window_ * options_.loss_decrease, min_window()));
   threshold_ = window_;
   slow_start_ = false;
 }

@@ -80,6 +80,8 @@ class LedbatController {
   void shrink(double acked, Microseconds queue, Microseconds rtt);
   void limit_to_use(double window_before);
   void end_slow_start(TimePoint now);
+  void note_outcome(std::size_t bytes, double lost);
+  bool tolerates_loss() const;
   void decrease_for_loss();
   void check_slowdown(Microseconds rtt, TimePoint now);
   void begin_slowdown(Microseconds rtt, TimePoint now);
@@ -104,6 +106,8 @@ class LedbatController {
   Microseconds rtt_;          // the last one told
   bool app_limited_ = false;  // at the last ACK
   TimePoint steady_at_;       // before it the delay tells of a window that has been cut already
+  double loss_share_ = 0.0;   // of the octets that were sent lately
+  bool anything_acked_ = false;
   std::optional<TimePoint> halved_at_;
   std::optional<Undo> undo_;
 

@@ -11,6 +11,8 @@ namespace {
 constexpr Microseconds kListenFor = std::chrono::milliseconds(150);
 // Beyond two buffers: how far in the past playing may be without being begun again.
 constexpr Microseconds kMuchBehind = std::chrono::seconds(5);
+// Groups whose munros may be on their way while that of a later one is known.
+constexpr std::uint64_t kGroupsOnTheirWay = 256;
 // Munros that are kept: a bound for a feed that nobody plays on.
 constexpr std::size_t kMaxSigned = 1 << 16;
 
@@ -130,7 +132,12 @@ TimePoint Playout::due_at(std::uint64_t group) const {
   const auto known = signed_.lower_bound(group);
   if (known == signed_.end()) return kNever;
   if (!anchored_) return anchor_by_;
-  return began_at_ + ntp_difference(known->second.ntp, began_ntp_) + slack_;
+  const Microseconds since = ntp_difference(known->second.ntp, began_ntp_);
+  // The oldest chunks are about to be forgotten, and numbers that were left out never come.
+  const bool jump = known->first - group > kGroupsOnTheirWay;
+  if (jump || settings_.tune_in == TuneIn::oldest) return began_at_ + since + slack_;
+  const Microseconds patience = patience_ - std::max(since, Microseconds(0)) / 2;
+  return began_at_ + since + slack_ + std::max(patience, Microseconds(0));
 }
 
 ChunkRange Playout::give_up(const BinSet& verified, Now now) {

@@ -19,7 +19,13 @@ namespace ppspp {
 
 class Playout {
  public:
-  explicit Playout(const LiveSettings& settings) : settings_(settings) {}
+  // What the first chunks are waited for beyond the buffer: nothing was played yet, and the window
+  // of who sends them begins with four datagrams, which takes six round trips to become that of a
+  // feed. Of later ones it is less by half of what was signed since, so that in the end it is none.
+  static constexpr Microseconds kPatienceAtStart = std::chrono::seconds(2);
+
+  explicit Playout(const LiveSettings& settings, Microseconds patience = kPatienceAtStart)
+      : settings_(settings), patience_(patience) {}
 
   // The width of a group, in chunks. Before anything else.
   // `window`: chunks that are kept; of them no more than half lie before the newest at the start.
@@ -76,6 +82,7 @@ class Playout {
   void forget_before_playhead();
 
   LiveSettings settings_;
+  Microseconds patience_;
   std::uint64_t width_ = 1;
   std::uint64_t most_groups_back_ = 0;
   std::map<std::uint64_t, Signed> signed_;  // from the playhead's group on
