@@ -113,10 +113,10 @@ class Service::Impl {
   friend class LiveFeeder;
 
   // --- service_swarms.cc: how swarms begin and end, and what the node says of them
-  Entry* find(Number number);
+  Entry* find(Number number) const;
   Result<Entry*> resolve(const std::string& ref);
   Result<const Entry*> resolve(const std::string& ref) const;
-  Entry* find_id(const std::string& id);
+  Entry* find_id(const std::string& id) const;
   Entry& insert(SwarmRecord record);  // into the tables, in state `paused`
   void erase(Number number);          // out of them
   void begin(Entry& entry);           // as its record says
@@ -172,6 +172,7 @@ class Service::Impl {
   void tick();
   void measure(Entry& entry, std::chrono::steady_clock::time_point now);
   void count(Entry& entry, const SwarmStatus& status);
+  Totals totals_now() const;
   TotalsUpdate totals_update(const Entry& entry) const;
   void write_totals();
   void tell_disk_trouble(const Error& error);

@@ -221,8 +221,9 @@ control::DaemonInfo Service::Impl::daemon_info() const {
   const auto now = Clock::now();
   info.upload_rate = upload_rate_.at(now);
   info.download_rate = download_rate_.at(now);
-  info.uploaded = all_time_.uploaded;
-  info.downloaded = all_time_.downloaded;
+  const Totals totals = totals_now();
+  info.uploaded = totals.uploaded;
+  info.downloaded = totals.downloaded;
   return info;
 }
 
@@ -232,8 +233,9 @@ Snapshot Service::Impl::snapshot() const {
   snapshot.swarms = counts_;
   snapshot.sleeping = snapshot.node.sleeping;
   for (const auto& [number, entry] : entries_) snapshot.readers += entry->readers;
-  snapshot.uploaded = all_time_.uploaded;
-  snapshot.downloaded = all_time_.downloaded;
+  const Totals totals = totals_now();
+  snapshot.uploaded = totals.uploaded;
+  snapshot.downloaded = totals.downloaded;
   const auto now = Clock::now();
   snapshot.upload_rate = upload_rate_.at(now);
   snapshot.download_rate = download_rate_.at(now);

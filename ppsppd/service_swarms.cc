@@ -47,12 +47,12 @@ std::string lower(std::string text) {
 
 // --- Tables
 
-SwarmEntry* Service::Impl::find(Number number) {
+SwarmEntry* Service::Impl::find(Number number) const {
   const auto found = entries_.find(number);
   return found == entries_.end() ? nullptr : found->second.get();
 }
 
-SwarmEntry* Service::Impl::find_id(const std::string& id) {
+SwarmEntry* Service::Impl::find_id(const std::string& id) const {
   const auto found = by_id_.find(id);
   return found == by_id_.end() ? nullptr : find(found->second);
 }

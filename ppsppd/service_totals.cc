@@ -121,6 +121,22 @@ void Service::Impl::count(Entry& entry, const SwarmStatus& status) {
   dirty_.insert(entry.record.number);
 }
 
+// With what has come since the last tick.
+Totals Service::Impl::totals_now() const {
+  Totals totals = all_time_;
+  const auto more = [](std::uint64_t counted, std::uint64_t is) {
+    return is - std::min(is, counted);
+  };
+  for (const Swarm& swarm : node_->awake()) {
+    const Entry* entry = find_id(swarm.url().metadata.id.to_hex());
+    if (entry == nullptr || !entry->swarm) continue;
+    const SwarmStatus status = swarm.status();
+    totals.uploaded += more(entry->counted.uploaded, status.uploaded_bytes);
+    totals.downloaded += more(entry->counted.downloaded, status.downloaded_bytes);
+  }
+  return totals;
+}
+
 TotalsUpdate Service::Impl::totals_update(const Entry& entry) const {
   const SwarmRecord& record = entry.record;
   return {record.number, record.totals,

@@ -186,6 +186,27 @@ TEST_SUITE("endpoint/live") {
     }
   }
 
+  TEST_CASE("losses are made good whatever the chunks are called (4.1 to 4.3)") {
+    for (const auto addressing :
+         {ChunkAddressing::bin32, ChunkAddressing::byte64, ChunkAddressing::chunk32,
+          ChunkAddressing::bin64, ChunkAddressing::chunk64}) {
+      CAPTURE(to_string(addressing));
+      SwarmMetadata metadata;
+      metadata.addressing = addressing;
+      LiveWorld live(seed(), {.delay = 10ms, .loss = 0.02});
+      live.publish(kRate, metadata);
+      Viewer& viewer = live.add_viewer();
+      Viewer& second = live.add_viewer();
+      viewer.add_peer(live.source());
+      second.add_peer(viewer.node());
+      live.run_for(6s);
+      for (const auto& v : live.viewers()) {
+        CHECK_FALSE(v->wrong());
+        CHECK(v->octets() > 2 * kRate);
+      }
+    }
+  }
+
   TEST_CASE("a feed that stalls is waited for") {
     LiveWorld live(seed());
     live.publish(kRate);

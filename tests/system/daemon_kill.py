@@ -192,13 +192,16 @@ class Downloads(daemon.TestCase):
         number, verified = added["number"], 0
         for _ in range(rounds):
             time.sleep(self.random.uniform(0.2, 0.6) * harness.TIME_FACTOR)
+            verified = max(verified, getter.control.swarm(number)["verified"])
             getter.kill()
             getter = self.daemon("getter")
             now = getter.control.swarm(number)
             self.assertEqual(now["id"], swarm["id"])
             self.assertEqual(now["path"], output)
             self.assertNotEqual(now["state"], "failed", now)
-            verified = max(verified, now["verified"])
+            # What was verified is there again, as soon as it was checked.
+            harness.wait_until(lambda: getter.control.swarm(number)["verified"] >= verified, 30,
+                               f"{verified} octets are known again")
         seeder.control.call("PATCH", f"/v1/swarms/{swarm['number']}", {"limits": {}})
         done = self.wait_state(getter, number, "seeding", 90)
         self.assert_identical(source, output)

@@ -299,12 +299,15 @@ class SeederServes(SeederCase):
             datagrams = peer.data([chunk])
             time.sleep(0.02)  # the ACK is there before the next REQUEST
             sent = {m.chunks for d in datagrams for m in d if isinstance(m, wire.Integrity)}
+            proved = [c for d in datagrams for c in verifier.accept(d)]
             with self.subTest(chunk=chunk):
-                if chunk > 0:
-                    self.assertFalse(sent & (peaks - expected.get(chunk, set())))
-                self.assertLessEqual(sent - peaks, expected.get(chunk, set()))
-                proved = [c for d in datagrams for c in verifier.accept(d)]
-                self.assertEqual(proved, [chunk])
+                self.assertEqual(proved[-1], chunk)
+                # On a busy machine the one before may come once more, since its ACK was late.
+                self.assertLessEqual(set(proved[:-1]), {chunk - 1})
+                allowed = set().union(*(expected.get(c, set()) for c in proved))
+                if 0 not in proved:
+                    self.assertFalse(sent & (peaks - allowed))
+                self.assertLessEqual(sent - peaks, allowed)
 
     def test_requests_are_served_in_the_order_in_which_they_came(self):
         """3.7 #152, #153."""

@@ -110,7 +110,8 @@ void Channel::fill_acks(ByteWriter& out, ChannelContext& context, Now now) {
 // hole, would make the whole burst look lost. So each is said twice, before what is newer.
 void Channel::repeat_acks(ByteWriter& out, const WireFormat& format) {
   while (!acks_.empty() && !acks_said_.empty() && out.fits(2 * format.ack_size())) {
-    const ChunkRange again = acks_said_.front();
+    const ChunkRange said = acks_said_.front();
+    const ChunkRange again = nameable_around(said.begin, said, format);
     write_ack(out, Ack{again, ack_delay_sample_}, format);
     acks_said_.remove(again);
   }
