@@ -215,8 +215,8 @@ void Endpoint::Impl::touch_all(const Swarm& swarm) {
   for (const Channel* channel : swarm.channels()) touch(channel->local());
 }
 
-// To be looked at with the end of the batch, or of the next one: that is soon enough for all that is
-// not a chunk.
+// To be looked at with the end of the batch, or of the next one: that is soon enough for all that
+// is not a chunk.
 void Endpoint::Impl::mark_dirty(Member& member) {
   if (member.dirty) return;
   member.dirty = true;

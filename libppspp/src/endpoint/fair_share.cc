@@ -67,17 +67,21 @@ void FairShare::set_limit(Waiter& waiter, std::optional<std::uint64_t> rate, Tim
   set(waiter.limit, rate, now);
 }
 
+// While there is anything left, a channel that has become ready goes before those of its own swarm
+// that wait for a batch. Mostly its peer was just heard: so a source with little upload does not
+// spend it on peers that have died. But never before another swarm's.
 std::uint64_t FairShare::allowance(Lane& lane, Waiter& waiter, bool turn, TimePoint now) {
   std::uint64_t allowed = ~std::uint64_t{0};
   if (!enforced(lane, waiter)) return allowed;
-  if (!turn) {
-    const bool others_wait = lane.first != nullptr || (total_ && !queue_.empty());
-    if (others_wait || now < ready_at_) return 0;
-  }
+  if (!turn && total_ && others_wait(lane)) return 0;
   for (std::optional<Limit>* limit : {&total_, &lane.limit, &waiter.limit}) {
-    if (*limit) allowed = std::min(allowed, (*limit)->available(now));
+    if (*limit) allowed = std::min<std::uint64_t>(allowed, (*limit)->bucket.available(now));
   }
   return allowed;
+}
+
+bool FairShare::others_wait(const Lane& lane) const {
+  return queue_.size() > 1 || (queue_.size() == 1 && queue_.front().lane != &lane);
 }
 
 void FairShare::take(Lane& lane, Waiter& waiter, std::uint64_t bytes, TimePoint now) {

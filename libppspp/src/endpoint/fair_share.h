@@ -58,7 +58,7 @@ class FairShare {
                  TimePoint now);
   void set_limit(Waiter& waiter, std::optional<std::uint64_t> rate, TimePoint now);
 
-  // What the channel may take now. Nothing while others wait, unless it is its `turn`.
+  // What the channel may take now. Nothing while other swarms wait, unless it is its `turn`.
   std::uint64_t allowance(Lane& lane, Waiter& waiter, bool turn, TimePoint now);
   void take(Lane& lane, Waiter& waiter, std::uint64_t bytes, TimePoint now);
   // It would take more, but there is none. When the limit of its peer is the reason: the time at
@@ -96,6 +96,7 @@ class FairShare {
     return total_ || lane.limit || waiter.limit;
   }
   void set(std::optional<Limit>& limit, std::optional<std::uint64_t> rate, TimePoint now) const;
+  bool others_wait(const Lane& lane) const;
   void enqueue(Lane& lane);
   void wake_lanes(TimePoint now);
 
