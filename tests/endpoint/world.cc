@@ -192,8 +192,9 @@ bool World::step(TimePoint limit) {
 void World::deliver() {
   std::deque<Flying> batch;  // stays where it is until the flush
   const auto flush = [&] {
+    // As a driver does: only after what came, not after a deadline or a command.
     for (const auto& node : nodes_) {
-      if (node->may_have_output_) node->endpoint_->flush(now(*node));
+      if (std::exchange(node->heard_, false)) node->endpoint_->flush(now(*node));
     }
     batch.clear();
   };
@@ -205,7 +206,7 @@ void World::deliver() {
     if (node == nullptr) {
       inbox.push_back({datagram.from, datagram.to, datagram.octets, time_});
     } else if (!node->paused_) {
-      node->may_have_output_ = true;
+      node->may_have_output_ = node->heard_ = true;
       node->endpoint_->handle_datagram(datagram.octets, datagram.from, now(*node));
     }
     if (batch.size() >= 64 || chance(0.1)) flush();

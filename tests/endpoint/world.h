@@ -77,6 +77,7 @@ class Node {
   TimePoint link_free_at_{};
   bool paused_ = false;
   bool may_have_output_ = true;  // something was put in since the last pump()
+  bool heard_ = false;           // datagrams, since the last flush
 };
 
 class World {
@@ -107,8 +108,8 @@ class World {
 
   std::uint64_t datagrams() const { return datagrams_; }
   std::size_t steps() const { return steps_; }
-  std::size_t steps_per_check = 16;     // of the endpoints' invariants
-  bool clocks_agree = false;            // wall clocks, as live feeds need them within minutes
+  std::size_t steps_per_check = 16;   // of the endpoints' invariants
+  bool clocks_agree = false;          // wall clocks, as live feeds need them within minutes
   std::size_t max_steps = 2'000'000;  // a guard: somebody is woken again and again for nothing
 
  private:
