@@ -151,7 +151,10 @@ struct Place {
   const Place* outer = nullptr;
   std::string_view name = {};
   std::size_t index = 0;  // where there is no name
+  // Of the document: what a newer daemon says besides is left alone, what it is asked is not.
+  bool tolerant = false;
 
+  bool tolerates() const { return outer == nullptr ? tolerant : outer->tolerates(); }
   std::string text() const {
     if (outer == nullptr) return "";
     const std::string before = outer->text();
@@ -251,7 +254,7 @@ class Reader {
   }
 
   Result<void> result() const {
-    if (!result_ || names_.size() == object_.size()) return result_;
+    if (!result_ || names_.size() == object_.size() || place_.tolerates()) return result_;
     for (const auto& [key, value] : object_) {
       const std::string_view name(key.data(), key.size());
       if (std::find(names_.begin(), names_.end(), name) == names_.end()) {
@@ -322,7 +325,7 @@ Result<T> value_of(std::string_view text, std::size_t longest) {
   if (!document) return tl::unexpected(document.error());
   if (!document->is_object()) return fail(Errc::invalid_argument, "it must be a JSON object");
   T value;
-  const Place top;
+  const Place top{.tolerant = !is_request<T>};
   Reader reader(document->get_object(), top);
   members(reader, value);
   if (auto done = reader.result(); !done) return tl::unexpected(done.error());

@@ -1,7 +1,8 @@
 // control_types.h to JSON text and back (Boost.JSON inside, none in this header).
 //
-// Reading is strict: an unknown member, a wrong type, a value out of range or one that makes no
-// sense is an Error that names the member (Errc::invalid_argument). Requests have at most 1 MiB,
+// Reading is strict: an unknown member of a request, a wrong type, a value out of range or one that
+// makes no sense is an Error that names the member (Errc::invalid_argument). Members of an answer
+// that are not known are left out: they are those of a newer daemon. Requests have at most 1 MiB,
 // answers 64 MiB; depth and the number of elements are bounded as well. Writing makes valid UTF-8
 // of whatever the strings hold. No function throws or keeps state, so any thread may call them.
 #pragma once
