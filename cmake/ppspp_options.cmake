@@ -2,8 +2,7 @@
 option(PPSPP_BUILD_TESTS "Build the tests and the replay of the fuzz corpora" ON)
 option(PPSPP_BUILD_FUZZ "Build the fuzz targets, as replays of their corpora unless PPSPP_FUZZ" ON)
 option(PPSPP_BUILD_BENCH "Build the benchmark programs of script/bench" OFF)
-set(PPSPP_PRECOMPILE "OFF" CACHE STRING
-  "Compile common headers once, for faster full builds: OFF, TESTS (of the tests only) or ALL")
+option(PPSPP_PRECOMPILE "Compile common headers once: faster full builds, without ccache" OFF)
 option(PPSPP_FUZZ "Build the fuzz targets with libFuzzer (clang only)" OFF)
 option(PPSPP_CHECK_INVARIANTS "Check the expensive invariants after every step" OFF)
 set(PPSPP_SANITIZE "" CACHE STRING "Sanitizers, as for -fsanitize=: address,undefined or thread")
@@ -48,6 +47,6 @@ if(PPSPP_FUZZ)
 endif()
 
 find_program(PPSPP_CCACHE ccache)
-if(PPSPP_CCACHE AND NOT PPSPP_PRECOMPILE STREQUAL "ALL" AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+if(PPSPP_CCACHE AND NOT PPSPP_PRECOMPILE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   set(CMAKE_CXX_COMPILER_LAUNCHER "${PPSPP_CCACHE}")
 endif()
