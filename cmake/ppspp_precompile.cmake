@@ -29,8 +29,6 @@ function(ppspp_precompile_with target kind)
   endif()
   target_link_libraries(${target} PRIVATE "$<BUILD_INTERFACE:ppspp_precompiled>")
   target_precompile_headers(${target} REUSE_FROM ${holder})
-  # GCC 12 warns of more in what it has precompiled: builds without it are those that are strict.
-  target_compile_options(${target} PRIVATE -Wno-error)
   # It asks doctest for more than its header.
   set_source_files_properties("${PROJECT_SOURCE_DIR}/tests/support/doctest_main.cc"
     TARGET_DIRECTORY ${target} PROPERTIES SKIP_PRECOMPILE_HEADERS ON)
