@@ -134,7 +134,7 @@ TEST_CASE("what is not HTTP/1.1 is refused") {
   CHECK(refused_with("GET  / HTTP/1.1\r\nHost: a\r\n\r\n") == 400);
   CHECK(refused_with("GET / HTTP/1.1\nHost: a\n\n\r\n\r\n") >= 400);
   CHECK(refused_with("G\x01T / HTTP/1.1\r\nHost: a\r\n\r\n") == 400);
-  CHECK(refused_with(std::string("GET / HTTP/1.1\r\nHost: a\r\nX: \0\r\n\r\n", 36)) == 400);
+  CHECK(refused_with(std::string("GET / HTTP/1.1\r\nHost: a\r\nX: \0\r\n\r\n", 33)) == 400);
   CHECK(refused_with("\x16\x03\x01\x02\r\n\r\n") == 400);
   CHECK(refused_with("CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n") == 400);
   CHECK(refused_with("GET /../x HTTP/1.1\r\nHost: a\r\n\r\n") == 400);
