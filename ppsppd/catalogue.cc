@@ -226,16 +226,23 @@ class Catalogue::Impl {
 Result<Catalogue::Opened> Catalogue::open(boost::asio::io_context& io, const fs::path& file,
                                           const std::string& today) {
   Opened opened;
-  auto read = open_and_read(file, today);
+  std::optional<TableWriter> writer;  // goes before what it writes to
+  const auto attempt = [&]() {
+    auto read = open_and_read(file, today);
+    if (!read) return read;
+    auto prepared = TableWriter::prepare(read->database);
+    if (!prepared) return decltype(read)(tl::unexpected(prepared.error()));
+    writer.emplace(*std::move(prepared));
+    return read;
+  };
+  auto read = attempt();
   if (!read && read.error().code == Errc::integrity) {
     auto warning = replace_damaged(file, read.error());
     if (!warning) return tl::unexpected(warning.error());
     opened.warning = *std::move(warning);
-    read = open_and_read(file, today);
+    read = attempt();
   }
   if (!read) return tl::unexpected(read.error());
-  auto writer = TableWriter::prepare(read->database);
-  if (!writer) return tl::unexpected(writer.error());
   opened.content = std::move(read->content);
   opened.catalogue.reset(
       new Catalogue(std::make_unique<Impl>(io, std::move(read->database), *std::move(writer))));

@@ -13,6 +13,7 @@ Errc code_of(int result) {
   switch (result & 0xff) {
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
+    case SQLITE_ERROR:  // all statements are ours: a table or column that is not there was damaged
       return Errc::integrity;
     case SQLITE_FULL:
       return Errc::no_space;
