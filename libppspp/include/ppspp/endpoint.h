@@ -146,7 +146,8 @@ class Endpoint {
   // Queues a closing HANDSHAKE on every channel, gives the store back and forgets the swarm. Poll
   // transmits once more, so that the closing datagrams leave.
   std::unique_ptr<ChunkStore> leave(SwarmHandle swarm, Now now);
-  void add_peer(SwarmHandle swarm, const TransportAddress& peer, Now now);
+  void add_peer(SwarmHandle swarm, const TransportAddress& peer, Now now,
+                PeerSource source = PeerSource::user);
 
   // For a reader: chunks before `chunk` are of no interest any more, those after it are wanted in
   // order (PickPolicy::in_order from now on).

@@ -202,7 +202,7 @@ class Swarm {
   // How much of each of so many equal parts of the content is here: 0 nothing to 255 all.
   std::vector<std::uint8_t> availability(std::size_t buckets) const;
 
-  void add_peer(const TransportAddress& peer);
+  void add_peer(const TransportAddress& peer, PeerSource source = PeerSource::user);
   // "host:port". The name is looked up in the background, again and again as long as that fails; a
   // peer that cannot be reached, or goes, is tried again later.
   Result<void> add_peer(std::string_view host_and_port);

@@ -22,6 +22,17 @@ enum class PickPolicy : std::uint8_t {
   on_demand,     // for readers: only what read windows want
 };
 
+// From where the address of a peer is known: what it is worth, and how many of its kind a swarm
+// keeps (3.10, 12.2).
+enum class PeerSource : std::uint8_t {
+  user,       // named by the user, or in the URL
+  tracker,    // by a tracker (RFC 7846)
+  pex,        // by another peer, without proof (PEX_RESv4, PEX_RESv6)
+  certified,  // by another peer, with a membership certificate that holds (PEX_REScert)
+  local,      // found on the same network
+  inbound,    // it came to us
+};
+
 // Octets per second. Absent or 0: no limit.
 struct RateLimits {
   std::optional<std::uint64_t> upload;    // of whole datagrams with content

@@ -51,8 +51,9 @@ std::unique_ptr<ChunkStore> Endpoint::leave(SwarmHandle swarm, Now now) {
   return impl_->leave(swarm, now);
 }
 
-void Endpoint::add_peer(SwarmHandle handle, const TransportAddress& peer, Now now) {
-  impl_->add_peer(handle, peer, now);
+void Endpoint::add_peer(SwarmHandle handle, const TransportAddress& peer, Now now,
+                        PeerSource source) {
+  impl_->add_peer(handle, peer, source, now);
 }
 
 void Endpoint::set_read_position(SwarmHandle handle, ChunkIndex chunk, Now) {

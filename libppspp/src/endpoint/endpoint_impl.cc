@@ -122,10 +122,11 @@ const ChannelOptions& Endpoint::Impl::options_for(const Swarm& swarm) const {
   return swarm.metadata().live ? live_channel_options_ : channel_options_;
 }
 
-void Endpoint::Impl::add_peer(SwarmHandle handle, const TransportAddress& peer, Now now) {
+void Endpoint::Impl::add_peer(SwarmHandle handle, const TransportAddress& peer, PeerSource source,
+                              Now now) {
   Member* member = find_member(handle);
   if (member == nullptr) return;
-  member->swarm->known_peers().add(peer, now.monotonic);
+  member->swarm->known_peers().add(peer, source, now.monotonic);
   start_peers(*member, now);
 }
 

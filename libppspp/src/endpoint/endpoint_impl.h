@@ -55,7 +55,7 @@ class Endpoint::Impl {
   TimePoint deadline() const;
   void handle_too_big(const TransportAddress& to, std::size_t size, Now now);
 
-  void add_peer(SwarmHandle handle, const TransportAddress& peer, Now now);
+  void add_peer(SwarmHandle handle, const TransportAddress& peer, PeerSource source, Now now);
   void set_read_position(SwarmHandle handle, ChunkIndex chunk);
   void set_read_windows(SwarmHandle handle, std::span<const ReadWindow> windows, Now now);
   void store_ready(SwarmHandle handle, Now now);

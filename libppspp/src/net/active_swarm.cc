@@ -150,7 +150,7 @@ void ActiveSwarm::contact_peers_of_url() {
 PeerContacts& ActiveSwarm::contacts() {
   if (contacts_ == nullptr) {
     contacts_ = std::make_unique<PeerContacts>(
-        io_, [this](const TransportAddress& peer) { add_peer(peer); });
+        io_, [this](const TransportAddress& peer) { add_peer(peer, PeerSource::user); });
   }
   return *contacts_;
 }
@@ -265,13 +265,13 @@ std::vector<ChannelStatus> ActiveSwarm::channels() const {
   return node_->driver().endpoint().channels(handle_, read_clocks());
 }
 
-void ActiveSwarm::add_peer(const TransportAddress& peer) {
+void ActiveSwarm::add_peer(const TransportAddress& peer, PeerSource source) {
   if (left()) return;
   if (!joined()) {  // the file is still being opened
-    url_.peers.push_back(peer.to_string());
-    return;
+    if (source == PeerSource::user) url_.peers.push_back(peer.to_string());
+    return;  // whoever finds peers finds them again
   }
-  node_->driver().endpoint().add_peer(handle_, peer, read_clocks());
+  node_->driver().endpoint().add_peer(handle_, peer, read_clocks(), source);
   node_->driver().kick();
 }
 

@@ -52,7 +52,7 @@ class ActiveSwarm : public std::enable_shared_from_this<ActiveSwarm> {
   const SwarmLimits& limits() const { return settings_.limits; }
   std::optional<FileStamp> file_stamp() const;
   std::vector<std::uint8_t> availability(std::size_t buckets) const;
-  void add_peer(const TransportAddress& peer);
+  void add_peer(const TransportAddress& peer, PeerSource source);
   Result<void> add_peer(std::string_view host_and_port);
   void on_first_byte(std::function<void()> handler);
   void on_complete(std::function<void()> handler);

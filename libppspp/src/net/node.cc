@@ -62,8 +62,8 @@ std::optional<FileStamp> Swarm::file_stamp() const {
 std::vector<std::uint8_t> Swarm::availability(std::size_t buckets) const {
   return swarm_->availability(buckets);
 }
-void Swarm::add_peer(const TransportAddress& peer) {
-  swarm_->add_peer(peer);
+void Swarm::add_peer(const TransportAddress& peer, PeerSource source) {
+  swarm_->add_peer(peer, source);
 }
 Result<void> Swarm::add_peer(std::string_view peer) {
   return swarm_->add_peer(peer);

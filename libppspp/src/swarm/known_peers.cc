@@ -21,9 +21,9 @@ bool KnownPeers::knows(const TransportAddress& address) const {
                      [&](const Peer& peer) { return peer.address == address; });
 }
 
-void KnownPeers::add(const TransportAddress& address, TimePoint now) {
+void KnownPeers::add(const TransportAddress& address, PeerSource source, TimePoint now) {
   if (peers_.size() >= kMaxPeers || knows(address)) return;
-  peers_.push_back({address, std::nullopt, now, kFirstPause});
+  peers_.push_back({address, source, std::nullopt, now, kFirstPause});
   first_attempt_ = std::min(first_attempt_, now);
 }
 

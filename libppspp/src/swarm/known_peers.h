@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "ppspp/swarm_types.h"
 #include "ppspp/time.h"
 #include "ppspp/transport_address.h"
 #include "wire/message.h"
@@ -16,7 +17,8 @@ class KnownPeers {
  public:
   static constexpr std::size_t kMaxPeers = 1'000;
 
-  void add(const TransportAddress& address, TimePoint now);  // known already, or full: nothing
+  // Known already, or full: nothing.
+  void add(const TransportAddress& address, PeerSource source, TimePoint now);
   bool knows(const TransportAddress& address) const;
 
   // The next peer to be contacted; it is then connecting through `channel`.
@@ -36,6 +38,7 @@ class KnownPeers {
  private:
   struct Peer {
     TransportAddress address;
+    PeerSource source;
     std::optional<ChannelId> channel;
     TimePoint next_attempt;
     Microseconds pause;
