@@ -13,32 +13,19 @@
 
 #include "bins/bin_set.h"
 #include "bins/bin_set_model.h"
+#include "fuzz_input.h"
 
 namespace {
 
 using ppspp::BinSet;
 using ppspp::ChunkIndex;
 using ppspp::ChunkRange;
+using ppspp::fuzz::Input;
+using ppspp::fuzz::require;
 using ppspp::test::BinSetModel;
 
 constexpr std::size_t kUniverse = 1 << 13;
 constexpr std::size_t kMaxCommands = 128;
-
-void require(bool condition) {
-  if (!condition) std::abort();
-}
-
-struct Input {
-  const std::uint8_t* next;
-  const std::uint8_t* end;
-
-  bool empty() const { return next == end; }
-  std::uint8_t octet() { return empty() ? std::uint8_t{0} : *next++; }
-  std::uint64_t number() {
-    const std::uint64_t high = octet();
-    return high << 8 | octet();
-  }
-};
 
 class Sets {
  public:
@@ -52,8 +39,8 @@ class Sets {
     const unsigned command = in.octet();
     const std::size_t which = command / 16 % 3;
     const ChunkIndex base = models_[which].base();
-    const ChunkIndex begin = base + in.number() % kUniverse;
-    const ChunkIndex end = std::min(begin + in.number() % kUniverse, models_[which].end());
+    const ChunkIndex begin = base + in.number(2) % kUniverse;
+    const ChunkIndex end = std::min(begin + in.number(2) % kUniverse, models_[which].end());
     switch (command % 8) {
       case 0:
       case 1:
@@ -133,10 +120,10 @@ class Sets {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   constexpr ChunkIndex kBases[] = {0, 1000, (ChunkIndex{1} << 32) - 3000,
                                    ppspp::kMaxChunks - kUniverse};
-  Input in{data, data + size};
+  Input in(data, size);
   const ChunkIndex base = kBases[in.octet() % std::size(kBases)];
   Sets sets(base, in.octet());
-  for (std::size_t i = 0; i < kMaxCommands && !in.empty(); ++i) sets.run(in);
+  for (std::size_t i = 0; i < kMaxCommands && !in.at_end(); ++i) sets.run(in);
   sets.check();
   return 0;
 }

@@ -15,6 +15,7 @@
 
 #include "bins/peaks.h"
 #include "channel/handshake_check.h"
+#include "fuzz_input.h"
 #include "integrity/needed_uncles.h"
 #include "integrity/tree_builder.h"
 #include "ppspp/endpoint.h"
@@ -25,38 +26,14 @@
 namespace {
 
 using namespace ppspp;
+using fuzz::Input;
+using fuzz::require;
 
 constexpr int kMaxSteps = 300;
 constexpr int kMaxPolls = 2'000;
 constexpr std::uint32_t kChunkSize = 512;
 constexpr std::size_t kContentSize = 13 * kChunkSize + 100;
 constexpr std::uint64_t kChunks = 14;
-
-void require(bool condition) {
-  if (!condition) std::abort();
-}
-
-// Choices from the input; zeros when it has ended.
-class Input {
- public:
-  Input(const std::uint8_t* data, std::size_t size) : rest_(data, size) {}
-  bool at_end() const { return rest_.empty(); }
-  std::uint8_t octet() {
-    if (rest_.empty()) return 0;
-    const std::uint8_t value = rest_.front();
-    rest_ = rest_.subspan(1);
-    return value;
-  }
-  std::size_t below(std::size_t bound) { return octet() % bound; }
-  std::vector<std::byte> octets(std::size_t size) {
-    std::vector<std::byte> taken(std::min(size, rest_.size()));
-    for (std::byte& value : taken) value = static_cast<std::byte>(octet());
-    return taken;
-  }
-
- private:
-  std::span<const std::uint8_t> rest_;
-};
 
 // The content that the swarm is about, with its hashes.
 struct Original {
@@ -86,16 +63,9 @@ const Original& original() {
   return kOriginal;
 }
 
-struct Faults {
-  bool reads_fail = false;
-  bool reads_wait = false;
-  bool writes_fail = false;
-  bool writes_wait = false;
-};
-
 class Store final : public ChunkStore {
  public:
-  Store(const Faults& faults, bool complete) : faults_(faults) {
+  Store(const fuzz::StoreFaults& faults, bool complete) : faults_(faults) {
     if (!complete) return;
     memory_.emplace(original().octets);
     const auto tree = memory_->tree_memory(original().memory.size());
@@ -123,7 +93,7 @@ class Store final : public ChunkStore {
   }
 
  private:
-  const Faults& faults_;
+  const fuzz::StoreFaults& faults_;
   std::optional<MemoryChunkStore> memory_;
 };
 
@@ -571,7 +541,7 @@ class Session {
   Now now_{TimePoint{std::chrono::seconds(1)}, {1'700'000'000'000'000}};
   SwarmMetadata metadata_;
   bool seeding_ = false;
-  Faults faults_;
+  fuzz::StoreFaults faults_;
   std::array<Peer, 2> peers_;
   std::deque<std::vector<std::byte>> batch_;
   std::vector<std::byte> buffer_;

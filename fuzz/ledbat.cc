@@ -9,30 +9,17 @@
 #include "congestion/ledbat.h"
 #include "congestion/pacer.h"
 #include "congestion/rtt_estimator.h"
+#include "fuzz_input.h"
 
 namespace {
 
 using namespace ppspp;
+using fuzz::Input;
+using fuzz::require;
 
-// Numbers from the input; zeros when it has ended.
-class Input {
- public:
-  Input(const std::uint8_t* data, std::size_t size) : rest_(data, size) {}
-  bool at_end() const { return rest_.empty(); }
-
-  std::uint64_t number(std::size_t octets) {
-    std::uint64_t value = 0;
-    for (std::size_t i = 0; i < octets && !rest_.empty(); ++i) {
-      value = value << 8 | rest_.front();
-      rest_ = rest_.subspan(1);
-    }
-    return value;
-  }
-  std::int64_t any() { return static_cast<std::int64_t>(number(8)); }
-
- private:
-  std::span<const std::uint8_t> rest_;
-};
+std::int64_t any(Input& input) {
+  return static_cast<std::int64_t>(input.number(8));
+}
 
 LedbatOptions options_of(Input& input) {
   LedbatOptions options;
@@ -42,10 +29,10 @@ LedbatOptions options_of(Input& input) {
   options.multiplicative_decrease = (flags & 4) != 0;
   options.gain_scaling = (flags & 8) != 0;
   if ((flags & 16) != 0) {
-    options.target = Microseconds{input.any()};
+    options.target = Microseconds{any(input)};
     options.base_history_minutes = static_cast<int>(input.number(1));
     options.max_window_bytes = input.number(8);
-    options.initial_rtt = Microseconds{input.any()};
+    options.initial_rtt = Microseconds{any(input)};
   }
   return options;
 }
@@ -55,7 +42,7 @@ class Sender {
   explicit Sender(Input& input)
       : input_(input),
         options_(options_of(input)),
-        now_(Microseconds{input.any()}),
+        now_(Microseconds{any(input)}),
         ledbat_(options_, segment_, now_),
         rtt_(options_),
         pacer_(input.number(8), input.number(8), now_) {}
@@ -69,13 +56,13 @@ class Sender {
       case 2:
         return acknowledge(segment_, static_cast<std::int64_t>(input_.number(2)));
       case 3:
-        return acknowledge(input_.number(8), input_.any());
+        return acknowledge(input_.number(8), any(input_));
       case 4:
         return acknowledge(input_.number(3), std::nullopt);
       case 5:
         return lose(input_.number(3), now_);
       case 6:
-        return lose(input_.number(8), TimePoint{Microseconds{input_.any()}});
+        return lose(input_.number(8), TimePoint{Microseconds{any(input_)}});
       case 7:
         return ledbat_.on_spurious_loss(now_);
       case 8:
@@ -83,7 +70,7 @@ class Sender {
       case 9:
         return pass(static_cast<std::int64_t>(input_.number(2)));
       case 10:
-        now_ = TimePoint{Microseconds{input_.any()}};
+        now_ = TimePoint{Microseconds{any(input_)}};
         return;
       default:
         segment_ = input_.number(3);
@@ -108,10 +95,6 @@ class Sender {
   }
 
  private:
-  static void require(bool condition) {
-    if (!condition) std::abort();
-  }
-
   void send(std::size_t bytes) {
     const std::size_t before = ledbat_.flight_size();
     ledbat_.on_sent(bytes, now_);
@@ -127,7 +110,7 @@ class Sender {
     }
     const std::size_t before = ledbat_.flight_size();
     const Microseconds rtt =
-        sample.count() % 16 == 1 ? Microseconds{input_.any()} : rtt_.smoothed();
+        sample.count() % 16 == 1 ? Microseconds{any(input_)} : rtt_.smoothed();
     ledbat_.on_ack(bytes, delay, rtt, sample.count() % 8 < 2, now_);
     require(ledbat_.flight_size() == (bytes < before ? before - bytes : 0));
     pacer_.set(ledbat_.pacing_rate(rtt_.smoothed()), bytes, now_);

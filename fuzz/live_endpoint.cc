@@ -19,6 +19,7 @@
 #include "bins/bin.h"
 #include "channel/handshake_check.h"
 #include "crypto/hasher.h"
+#include "fuzz_input.h"
 #include "ppspp/endpoint.h"
 #include "ppspp/random_source.h"
 #include "storage/ring_chunk_store.h"
@@ -28,6 +29,8 @@
 namespace {
 
 using namespace ppspp;
+using fuzz::Input;
+using fuzz::require;
 
 constexpr int kMaxSteps = 300;
 constexpr int kMaxPolls = 4'000;
@@ -45,12 +48,6 @@ constexpr const char* kKey =
     "MC4CAQAwBQYDK2VwBCIEIJQm7Su/D7KopuyPZH6aANW0/JYqT5V2703w45owg3cG\n"
     "-----END PRIVATE KEY-----\n";
 
-void require(bool condition, int line = __builtin_LINE()) {
-  if (condition) return;
-  std::fprintf(stderr, "not as required in line %d\n", line);
-  std::abort();
-}
-
 std::unique_ptr<SigningKey> make_key() {
   auto key = SigningKey::from_pem(kKey);
   require(key.has_value());
@@ -66,28 +63,6 @@ std::vector<std::byte> feed_octets(std::uint64_t offset, std::size_t size) {
   for (std::byte& octet : octets) octet = feed_octet(offset++);
   return octets;
 }
-
-// Choices from the input; zeros when it has ended.
-class Input {
- public:
-  Input(const std::uint8_t* data, std::size_t size) : rest_(data, size) {}
-  bool at_end() const { return rest_.empty(); }
-  std::uint8_t octet() {
-    if (rest_.empty()) return 0;
-    const std::uint8_t value = rest_.front();
-    rest_ = rest_.subspan(1);
-    return value;
-  }
-  std::size_t below(std::size_t bound) { return octet() % bound; }
-  std::vector<std::byte> octets(std::size_t size) {
-    std::vector<std::byte> taken(std::min(size, rest_.size()));
-    for (std::byte& value : taken) value = static_cast<std::byte>(octet());
-    return taken;
-  }
-
- private:
-  std::span<const std::uint8_t> rest_;
-};
 
 // A feed as its source signs it: kGroups groups, the last of them one chunk short and with a short
 // chunk at the end, then the mark of the end; and after that the source that started again.
@@ -214,17 +189,9 @@ const Feed& feed_of(const SwarmMetadata& metadata) {
   return feeds.try_emplace({metadata.integrity, metadata.addressing}, metadata).first->second;
 }
 
-struct Faults {
-  bool reads_fail = false;
-  bool reads_wait = false;
-  bool writes_fail = false;
-  bool writes_wait = false;
-  bool has_no_room = false;
-};
-
 class Store final : public ChunkStore {
  public:
-  explicit Store(const Faults& faults) : faults_(faults) {}
+  explicit Store(const fuzz::StoreFaults& faults) : faults_(faults) {}
   StoreStatus read(std::uint64_t offset, std::span<const std::span<std::byte>> pieces) override {
     if (faults_.reads_fail) return StoreStatus::failed;
     return faults_.reads_wait ? StoreStatus::not_yet : ring_.read(offset, pieces);
@@ -244,7 +211,7 @@ class Store final : public ChunkStore {
   RingChunkStore& ring() { return ring_; }
 
  private:
-  const Faults& faults_;
+  const fuzz::StoreFaults& faults_;
   RingChunkStore ring_;
 };
 
@@ -718,7 +685,7 @@ class Session {
   bool publishes_on_ = true;
   std::uint64_t fed_ = 0;  // octets of our own feed
   bool ended_ = false;
-  Faults faults_;
+  fuzz::StoreFaults faults_;
   std::array<Peer, 2> peers_;
   std::deque<std::vector<std::byte>> batch_;
   std::deque<std::vector<std::byte>> noise_;

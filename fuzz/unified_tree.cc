@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <vector>
 
+#include "fuzz_input.h"
 #include "integrity/live_feed.h"
 #include "integrity/unified_merkle_tree.h"
 #include "integrity/unified_tree_model.h"
@@ -20,23 +21,13 @@ using ppspp::Bin;
 using ppspp::ChunkIndex;
 using ppspp::ClaimedHash;
 using ppspp::UnifiedMerkleTree;
+using ppspp::fuzz::Input;
+using ppspp::fuzz::require;
 using ppspp::test::LiveFeed;
 using ppspp::test::UnifiedTreeModel;
 
 constexpr std::size_t kMaxCommands = 200;
 constexpr std::uint64_t kSubtrees = 16;
-
-void require(bool condition) {
-  if (!condition) std::abort();
-}
-
-struct Input {
-  const std::uint8_t* next;
-  const std::uint8_t* end;
-
-  bool empty() const { return next == end; }
-  std::uint64_t octet() { return empty() ? 0 : *next++; }
-};
 
 // The source stops within the first half of the universe and goes on in the second, or never does.
 LiveFeed feed_from(Input& in) {
@@ -129,10 +120,10 @@ class Trees {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  Input in{data, data + size};
+  Input in(data, size);
   const LiveFeed feed = feed_from(in);
   Trees trees(feed);
-  for (std::size_t i = 0; i < kMaxCommands && !in.empty(); ++i) trees.run(in);
+  for (std::size_t i = 0; i < kMaxCommands && !in.at_end(); ++i) trees.run(in);
   trees.check();
   return 0;
 }

@@ -11,6 +11,7 @@
 
 #include "control/json.h"
 #include "event_stream.h"
+#include "http/status.h"
 #include "log_ring.h"
 
 namespace ppspp::daemon {
@@ -23,35 +24,12 @@ constexpr std::size_t kMostSubscribers = 64;
 
 const Headers kJson = {{"Content-Type", "application/json"}, {"Cache-Control", "no-store"}};
 
-int status_of(Errc code) {
-  switch (code) {
-    case Errc::invalid_argument:
-      return 400;
-    case Errc::not_found:
-      return 404;
-    case Errc::exists:
-      return 409;
-    case Errc::not_supported:
-      return 422;
-    case Errc::left:
-      return 503;
-    case Errc::no_space:
-      return 507;
-    case Errc::io:
-    case Errc::content_changed:
-    case Errc::integrity:
-    case Errc::timed_out:
-      return 500;
-  }
-  return 500;
-}
-
 void answer(const Exchange& to, int status, std::string json) {
   to->respond(status, kJson, std::move(json));
 }
 
 void refuse(const Exchange& to, const Error& error) {
-  answer(to, status_of(error.code), control::error_json(error));
+  answer(to, http::status_of(error.code), control::error_json(error));
 }
 
 void refuse_method(const Exchange& to, const std::string& allowed) {

@@ -5,7 +5,6 @@
 
 #include "gateway/gateway.h"
 #include "http/http_server.h"
-#include "ppspp/result.h"
 
 namespace ppspp::daemon {
 
@@ -17,8 +16,6 @@ void answer_options(const GatewayOptions& options, http::Exchange& exchange);
 // One line of text. 503 and 504 say when to come back.
 void refuse(const GatewayOptions& options, http::Exchange& exchange, int status,
             const std::string& reason);
-// The status for an error of the library or the service.
-int status_of(Errc code);
 
 // A page of ours.
 void answer_page(const GatewayOptions& options, http::Exchange& exchange, std::string html);

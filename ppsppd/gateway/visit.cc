@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "gateway/answers.h"
 #include "gateway/live_body.h"
+#include "http/status.h"
 
 namespace ppspp::daemon {
 namespace {
@@ -35,7 +36,7 @@ void Visit::stop() {
 
 void Visit::start() {
   auto place = parse_place(exchange_->request());
-  if (!place) return refuse(status_of(place.error().code), place.error().context);
+  if (!place) return refuse(http::status_of(place.error().code), place.error().context);
   place_ = std::move(*place);
   if (state().readers >= state().options.max_readers) {
     return refuse(503, "There are too many readers: come back a little later.");
@@ -46,7 +47,7 @@ void Visit::start() {
 void Visit::open() {
   if (state().source == nullptr) return refuse(503, "The gateway is closing.");
   auto content = state().source->open(place_->url);
-  if (!content) return refuse(status_of(content.error().code), content.error().context);
+  if (!content) return refuse(http::status_of(content.error().code), content.error().context);
   content_ = std::move(*content);
   const SwarmMetadata& metadata = content_->swarm.url().metadata;
   slot_.emplace(shared_state(), metadata.id);

@@ -19,6 +19,7 @@
 
 #include "ppspp/random_source.h"
 #include "support/seed.h"
+#include "support/temporary_directory.h"
 
 namespace ppspp::daemon {
 namespace {
@@ -29,14 +30,8 @@ using control::AccountEntry;
 
 const std::string kToday = "2026-11-21";
 
-struct Directory {
-  Directory() {
-    char name[] = "/tmp/ppspp-catalogue-XXXXXX";
-    path = mkdtemp(name);
-  }
-  ~Directory() { fs::remove_all(path); }
-  fs::path file() const { return path / "catalogue.db"; }
-  fs::path path;
+struct Directory : test::TemporaryDirectory {
+  fs::path file() const { return path() / "catalogue.db"; }
 };
 
 // A catalogue whose changes are waited for.
@@ -327,7 +322,7 @@ void write_swarms(const Directory& directory, std::uint64_t count) {
 
 std::size_t put_aside(const Directory& directory) {
   std::size_t count = 0;
-  for (const auto& file : fs::directory_iterator(directory.path)) {
+  for (const auto& file : fs::directory_iterator(directory.path())) {
     const std::string name = file.path().filename().string();
     if (name.find(".damaged-") != std::string::npos && !name.ends_with("-wal") &&
         !name.ends_with("-shm")) {
@@ -420,7 +415,7 @@ TEST_CASE("a catalogue of a newer version is not touched") {
 TEST_CASE("a full disk refuses changes, and takes them again when there is room") {
   if (::geteuid() != 0) return;  // needs a file system of its own
   const Directory directory;
-  const fs::path mount = directory.path / "small";
+  const fs::path mount = directory.path() / "small";
   fs::create_directory(mount);
   const std::string command = "mount -t tmpfs -o size=1m tmpfs " + mount.string() + " 2>/dev/null";
   if (std::system(command.c_str()) != 0) return;

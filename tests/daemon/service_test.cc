@@ -18,6 +18,7 @@
 
 #include "ppspp/random_source.h"
 #include "support/seed.h"
+#include "support/temporary_directory.h"
 
 namespace ppspp::daemon {
 namespace {
@@ -28,14 +29,7 @@ using control::SwarmInfo;
 using control::SwarmState;
 
 struct World {
-  World() {
-    char name[] = "/tmp/ppspp-service-XXXXXX";
-    directory = mkdtemp(name);
-  }
-  ~World() {
-    services.clear();
-    fs::remove_all(directory);
-  }
+  ~World() { services.clear(); }
 
   Config config(const std::string& name) const {
     Config config;
@@ -122,7 +116,7 @@ struct World {
   }
 
   asio::io_context io;
-  fs::path directory;
+  test::TemporaryDirectory directory;
   std::vector<std::unique_ptr<Service>> services;
   std::uint64_t written = 0;
 };

@@ -21,27 +21,9 @@
 #include "integrity/content_verifier.h"
 #include "integrity/tree_builder.h"
 #include "ppspp/random_source.h"
+#include "support/temporary_directory.h"
 
 namespace ppspp::test {
-
-class TemporaryDirectory {
- public:
-  TemporaryDirectory() {
-    std::string name = std::filesystem::temp_directory_path() / "ppspp-files-test-XXXXXX";
-    REQUIRE(mkdtemp(name.data()) != nullptr);
-    path_ = name;
-  }
-  ~TemporaryDirectory() { std::filesystem::remove_all(path_); }
-  TemporaryDirectory(const TemporaryDirectory&) = delete;
-  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-
-  const std::filesystem::path& path() const { return path_; }
-  std::filesystem::path operator/(const char* name) const { return path_ / name; }
-  bool is_empty() const { return std::filesystem::is_empty(path_); }
-
- private:
-  std::filesystem::path path_;
-};
 
 // A small file system of its own, where the user who runs the tests may mount one.
 class SmallDisk {

@@ -10,35 +10,29 @@
 #include <sstream>
 
 #include "support/seed.h"
+#include "support/temporary_directory.h"
 
 namespace ppspp::daemon {
 namespace {
 
 namespace fs = std::filesystem;
 
-struct Directory {
-  Directory() {
-    std::string name = (fs::temp_directory_path() / "ppspp-bundle-XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path = name;
-    fs::create_directory(path / "in");
-  }
-  ~Directory() { fs::remove_all(path); }
+struct Directory : test::TemporaryDirectory {
+  Directory() { fs::create_directory(path() / "in"); }
   void write(const std::string& name, const std::string& content) const {
-    fs::create_directories((path / "in" / name).parent_path());
-    std::ofstream(path / "in" / name, std::ios::binary) << content;
+    fs::create_directories((path() / "in" / name).parent_path());
+    std::ofstream(path() / "in" / name, std::ios::binary) << content;
   }
   Result<BundleSummary> build(const std::string& output = "out",
                               const BundleOptions& options = {}) const {
-    return build_bundle(path / "in", path / output, options);
+    return build_bundle(path() / "in", path() / output, options);
   }
   std::string read(const std::string& name) const {
-    std::ifstream file(path / name, std::ios::binary);
+    std::ifstream file(path() / name, std::ios::binary);
     std::ostringstream text;
     text << file.rdbuf();
     return text.str();
   }
-  fs::path path;
 };
 
 struct Opened {
@@ -111,14 +105,14 @@ TEST_CASE("what is hidden, or leads out of the tree, stays out") {
   directory.write("a", "a");
   directory.write(".git/config", "secret");
   directory.write("sub/.htpasswd", "secret");
-  std::ofstream(directory.path / "outside") << "secret";
-  fs::create_symlink("a", directory.path / "in/inside");
-  fs::create_symlink("../outside", directory.path / "in/out1");
-  fs::create_symlink(directory.path / "outside", directory.path / "in/out2");
-  fs::create_symlink("..", directory.path / "in/up");
-  fs::create_symlink(".", directory.path / "in/loop");
-  fs::create_symlink("nowhere", directory.path / "in/broken");
-  REQUIRE(::mkfifo((directory.path / "in/pipe").c_str(), 0600) == 0);
+  std::ofstream(directory.path() / "outside") << "secret";
+  fs::create_symlink("a", directory.path() / "in/inside");
+  fs::create_symlink("../outside", directory.path() / "in/out1");
+  fs::create_symlink(directory.path() / "outside", directory.path() / "in/out2");
+  fs::create_symlink("..", directory.path() / "in/up");
+  fs::create_symlink(".", directory.path() / "in/loop");
+  fs::create_symlink("nowhere", directory.path() / "in/broken");
+  REQUIRE(::mkfifo((directory.path() / "in/pipe").c_str(), 0600) == 0);
   const auto built = directory.build();
   REQUIRE(built);
   const std::string octets = directory.read("out");
@@ -132,25 +126,25 @@ TEST_CASE("what is hidden, or leads out of the tree, stays out") {
 TEST_CASE("what cannot be published is an error that says what to do, and leaves nothing behind") {
   const Directory directory;
   CHECK(directory.build().error().code == Errc::invalid_argument);  // empty
-  CHECK(build_bundle(directory.path / "none", directory.path / "out").error().code ==
+  CHECK(build_bundle(directory.path() / "none", directory.path() / "out").error().code ==
         Errc::not_found);
   directory.write("a\nb", "x");
   const auto strange = directory.build();
   REQUIRE_FALSE(strange);
   CHECK(strange.error().context.find("rename") != std::string::npos);
-  fs::remove(directory.path / "in/a\nb");
+  fs::remove(directory.path() / "in/a\nb");
   directory.write("a", "x");
-  CHECK(build_bundle(directory.path / "in/a", directory.path / "out").error().code ==
+  CHECK(build_bundle(directory.path() / "in/a", directory.path() / "out").error().code ==
         Errc::invalid_argument);
-  std::ofstream(directory.path / "out") << "mine";
+  std::ofstream(directory.path() / "out") << "mine";
   CHECK(directory.build().error().code == Errc::exists);
   CHECK(directory.read("out") == "mine");
   const auto stopped =
       directory.build("other", {1024, [](std::uint64_t, std::uint64_t) { return false; }});
   REQUIRE_FALSE(stopped);
   CHECK(stopped.error().code == Errc::left);
-  CHECK(!fs::exists(directory.path / "other"));
-  CHECK(!fs::exists(directory.path / "other.part"));
+  CHECK(!fs::exists(directory.path() / "other"));
+  CHECK(!fs::exists(directory.path() / "other.part"));
   CHECK(directory.build("nowhere/out").error().code == Errc::not_found);
 }
 

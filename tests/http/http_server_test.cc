@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "http/client.h"
 #include "support/seed.h"
+#include "support/temporary_directory.h"
 
 namespace ppspp::http {
 namespace {
@@ -319,19 +320,9 @@ TEST_CASE("an exchange that outlives its server does nothing") {
   host.run([&] { kept.reset(); });
 }
 
-struct Directory {
-  Directory() {
-    std::string name = (std::filesystem::temp_directory_path() / "ppspp-http-XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path = name;
-  }
-  ~Directory() { std::filesystem::remove_all(path); }
-  std::filesystem::path path;
-};
-
 TEST_CASE("a Unix socket has its mode, replaces what is stale, and leaves nothing behind") {
-  const Directory directory;
-  const std::string path = directory.path / "s";
+  const test::TemporaryDirectory directory;
+  const std::string path = directory / "s";
   {
     Host host(echo);
     REQUIRE(host.run([&] { return host.server().listen_unix(path, 0660, ""); }));
@@ -362,25 +353,25 @@ TEST_CASE("a Unix socket has its mode, replaces what is stale, and leaves nothin
 }
 
 TEST_CASE("what is in a Unix socket's way stays, and a group that is none is named") {
-  const Directory directory;
-  const std::string path = directory.path / "file";
+  const test::TemporaryDirectory directory;
+  const std::string path = directory / "file";
   std::ofstream(path) << "mine";
   Host host(echo);
   const auto in_the_way = host.run([&] { return host.server().listen_unix(path, 0660, ""); });
   REQUIRE_FALSE(in_the_way);
   CHECK(in_the_way.error().code == Errc::exists);
   CHECK(std::filesystem::file_size(path) == 4);
-  const std::string other = directory.path / "s";
+  const std::string other = directory / "s";
   const auto group =
       host.run([&] { return host.server().listen_unix(other, 0660, "no-such-group-here"); });
   REQUIRE_FALSE(group);
   CHECK(group.error().context.find("no-such-group-here") != std::string::npos);
   CHECK(!std::filesystem::exists(other));
   const auto nowhere =
-      host.run([&] { return host.server().listen_unix(directory.path / "no/s", 0660, ""); });
+      host.run([&] { return host.server().listen_unix(directory / "no/s", 0660, ""); });
   REQUIRE_FALSE(nowhere);
   const auto longer = host.run(
-      [&] { return host.server().listen_unix(directory.path / std::string(200, 'x'), 0660, ""); });
+      [&] { return host.server().listen_unix(directory / std::string(200, 'x'), 0660, ""); });
   REQUIRE_FALSE(longer);
 }
 

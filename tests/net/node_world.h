@@ -15,6 +15,7 @@
 #include "ppspp/ppspp.h"
 #include "ppspp/random_source.h"
 #include "support/seed.h"
+#include "support/temporary_directory.h"
 
 namespace ppspp::test {
 
@@ -23,12 +24,6 @@ namespace fs = std::filesystem;
 
 // Nodes that run in one io_context, and a directory that is removed in the end.
 struct NodeWorld {
-  NodeWorld() {
-    char name[] = "/tmp/ppspp-node-XXXXXX";
-    directory = mkdtemp(name);
-  }
-  ~NodeWorld() { fs::remove_all(directory); }
-
   Node open() {
     NodeOptions options;
     options.listen = {TransportAddress::v4(0x7f000001, 0)};
@@ -77,7 +72,7 @@ struct NodeWorld {
   }
 
   asio::io_context io;
-  fs::path directory;
+  test::TemporaryDirectory directory;
 };
 
 }  // namespace ppspp::test

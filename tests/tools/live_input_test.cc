@@ -1,4 +1,5 @@
 #include "live_input.h"
+#include "support/temporary_directory.h"
 
 #include <arpa/inet.h>
 #include <doctest/doctest.h>
@@ -47,16 +48,6 @@ struct Listener {
   Clock::time_point last;
   int ends = 0;
   std::string error;
-};
-
-struct Directory {
-  Directory() {
-    std::string name = "/tmp/ppspp-live-XXXXXX";
-    REQUIRE(mkdtemp(name.data()) != nullptr);
-    path = name;
-  }
-  ~Directory() { std::filesystem::remove_all(path); }
-  std::filesystem::path path;
 };
 
 struct Pipe {
@@ -188,8 +179,8 @@ TEST_SUITE("tools/live_input") {
 
   TEST_CASE("a named pipe may be opened before its writer") {
     boost::asio::io_context io;
-    const Directory directory;
-    const auto path = directory.path / "feed";
+    const test::TemporaryDirectory directory;
+    const auto path = directory / "feed";
     REQUIRE(mkfifo(path.c_str(), 0600) == 0);
     Listener listener(open_input(io, name_of("file:" + path.string()), {}));
     io.run_for(50ms);
@@ -216,8 +207,8 @@ TEST_SUITE("tools/live_input") {
 
   TEST_CASE("a file comes at its pace and is complete") {
     boost::asio::io_context io;
-    const Directory directory;
-    const auto path = directory.path / "film";
+    const test::TemporaryDirectory directory;
+    const auto path = directory / "film";
     std::string content(50'000, 'x');
     for (std::size_t i = 0; i < content.size(); ++i) content[i] = static_cast<char>(i * 7);
     std::ofstream(path) << content;
@@ -235,8 +226,8 @@ TEST_SUITE("tools/live_input") {
 
   TEST_CASE("a pace beyond what one turn reads is kept all the same") {
     boost::asio::io_context io;
-    const Directory directory;
-    const auto path = directory.path / "film";
+    const test::TemporaryDirectory directory;
+    const auto path = directory / "film";
     std::ofstream(path) << std::string(20 << 20, 'x');
     const auto start = Clock::now();
     Listener listener(open_input(io, name_of(path.string()), 100 << 20));
@@ -248,8 +239,8 @@ TEST_SUITE("tools/live_input") {
 
   TEST_CASE("a file needs a pace, and nothing else takes one") {
     boost::asio::io_context io;
-    const Directory directory;
-    const auto path = directory.path / "film";
+    const test::TemporaryDirectory directory;
+    const auto path = directory / "film";
     std::ofstream(path) << "x";
     const auto refused = [](const Result<std::unique_ptr<LiveInput>>& input,
                             const std::string& words) {
@@ -262,7 +253,7 @@ TEST_SUITE("tools/live_input") {
     Pipe pipe;
     refused(open_input(io, pipe.fds[0], "standard input", 1'000), "--pace is for files");
     refused(open_input(io, name_of("udp://127.0.0.1:5000"), 1'000), "--pace is for files");
-    refused(open_input(io, name_of(directory.path.string()), 1'000), "is a directory");
+    refused(open_input(io, name_of(directory.path().string()), 1'000), "is a directory");
     const int redirected = ::open(path.c_str(), O_RDONLY);
     refused(open_input(io, redirected, "standard input", {}), "--pace RATE");
     ::close(redirected);

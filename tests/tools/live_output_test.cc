@@ -1,4 +1,5 @@
 #include "live_output.h"
+#include "support/temporary_directory.h"
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
@@ -14,16 +15,6 @@ using namespace ppspp::tools;
 
 namespace {
 
-struct Directory {
-  Directory() {
-    std::string name = "/tmp/ppspp-output-XXXXXX";
-    REQUIRE(mkdtemp(name.data()) != nullptr);
-    path = name;
-  }
-  ~Directory() { std::filesystem::remove_all(path); }
-  std::filesystem::path path;
-};
-
 std::string content_of(const std::filesystem::path& path) {
   std::ifstream file(path);
   return {std::istreambuf_iterator<char>(file), {}};
@@ -33,8 +24,8 @@ std::string content_of(const std::filesystem::path& path) {
 
 TEST_SUITE("tools/live_output") {
   TEST_CASE("a file that exists is overwritten only by force") {
-    const Directory directory;
-    const auto path = directory.path / "show.ts";
+    const test::TemporaryDirectory directory;
+    const auto path = directory / "show.ts";
     std::ofstream(path) << "an older show";
     const auto refused = LiveOutput::open(path.string(), false);
     REQUIRE(!refused);
@@ -50,8 +41,8 @@ TEST_SUITE("tools/live_output") {
   }
 
   TEST_CASE("a file that was made for nothing is taken away again, an older one is not") {
-    const Directory directory;
-    const auto path = directory.path / "show.ts";
+    const test::TemporaryDirectory directory;
+    const auto path = directory / "show.ts";
     auto output = LiveOutput::open(path.string(), false);
     REQUIRE(output);
     CHECK(std::filesystem::exists(path));
@@ -68,8 +59,8 @@ TEST_SUITE("tools/live_output") {
     REQUIRE(null);
     CHECK(null->close());
 
-    const Directory directory;
-    const auto path = directory.path / "pipe";
+    const test::TemporaryDirectory directory;
+    const auto path = directory / "pipe";
     REQUIRE(mkfifo(path.c_str(), 0600) == 0);
     const int reader = ::open(path.c_str(), O_RDONLY | O_NONBLOCK);
     auto pipe = LiveOutput::open(path.string(), false);
