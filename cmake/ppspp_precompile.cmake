@@ -59,7 +59,7 @@ function(ppspp_precompile_directory directory kind)
   endforeach()
 endfunction()
 
-set(ppspp_plain_modules base bins crypto congestion metadata wire integrity storage channel swarm
+set(ppspp_plain_modules base json bins crypto congestion metadata tracker wire integrity storage channel swarm
   endpoint files control)
 foreach(module IN LISTS ppspp_plain_modules)
   ppspp_precompile_directory(libppspp/src/${module} plain)

@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "base/assert.h"
-#include "control/base64.h"
 #include "control/json.h"
+#include "json/base64.h"
 
 namespace {
 
@@ -62,8 +62,8 @@ void read_query(std::string_view text) {
 }
 
 void read_base64(std::string_view text) {
-  const auto octets = from_base64(text);
-  if (octets) PPSPP_ASSERT(to_base64(*octets) == text);
+  const auto octets = ppspp::from_base64(text);
+  if (octets) PPSPP_ASSERT(ppspp::to_base64(*octets) == text);
 }
 
 constexpr void (*kReaders[])(std::string_view) = {

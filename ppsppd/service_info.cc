@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "control/base64.h"
+#include "json/base64.h"
 #include "service_impl.h"
 #include "service_tools.h"
 
@@ -203,7 +203,7 @@ Result<control::Availability> Service::Impl::availability(const std::string& ref
     map.assign(buckets, entry.record.complete ? 255 : 0);
   }
   availability.buckets = map.size();
-  availability.map = control::to_base64(map);
+  availability.map = to_base64(map);
   return availability;
 }
 

@@ -13,10 +13,12 @@ import sys
 # What each module may include besides itself, lowest first.
 MAY_INCLUDE = {
     "base": "",
+    "json": "base",
     "bins": "base",
     "crypto": "base",
     "congestion": "base",
     "metadata": "base",
+    "tracker": "base json metadata",
     "wire": "base bins metadata",
     "integrity": "base bins crypto metadata",
     "storage": "base bins",
@@ -26,7 +28,7 @@ MAY_INCLUDE = {
     "endpoint": "base crypto congestion wire channel swarm metadata storage",
     "files": "base bins metadata storage integrity crypto",
     "net": "base bins crypto metadata integrity storage discovery endpoint files",
-    "control": "base metadata",
+    "control": "base json metadata",
 }
 CORE = [m for m in MAY_INCLUDE if m not in ("files", "net", "control")]
 

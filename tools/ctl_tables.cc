@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "control/base64.h"
+#include "json/base64.h"
 #include "table.h"
 #include "terminal.h"
 
@@ -186,7 +186,7 @@ std::string availability_line(const control::SwarmInfo& swarm,
   const std::string about =
       swarm.length ? fmt::format(" {} of {}", format_part(part_of(swarm)), size(*swarm.length))
                    : "";
-  const auto map = control::from_base64(availability.map);
+  const auto map = from_base64(availability.map);
   const std::size_t cells = std::clamp<std::size_t>((width == 0 ? 80 : width) / 2, 10, 100);
   return fmt::format("{}  |{}|{}", clip(swarm_line(swarm), 60),
                      format_map(map.value_or(std::vector<std::uint8_t>()), cells, utf8), about);

@@ -1,6 +1,6 @@
 #include "get_report.h"
 
-#include <boost/json.hpp>  // compiled in the module control
+#include <boost/json.hpp>  // compiled in the module json
 
 namespace ppspp::tools {
 namespace {

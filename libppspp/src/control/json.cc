@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <boost/json/src.hpp>
+#include <boost/json.hpp>
 #include <cmath>
 #include <limits>
 #include <utility>
@@ -10,6 +10,7 @@
 #include "control/check.h"
 #include "control/members.h"
 #include "control/names.h"
+#include "json/parse.h"
 #include "metadata/text.h"
 
 namespace ppspp::control {
@@ -306,22 +307,9 @@ bool Reader::take(std::string_view name, T& member) {
   return true;
 }
 
-Result<json::value> parse(std::string_view text, std::size_t longest) {
-  if (text.size() > longest) {
-    return fail(Errc::invalid_argument, fmt::format("it is longer than {} octets", longest));
-  }
-  json::parse_options options;
-  options.max_depth = kMaxDepth;
-  json::error_code error;
-  json::value value =
-      json::parse(json::string_view(text.data(), text.size()), error, json::storage_ptr(), options);
-  if (error) return fail(Errc::invalid_argument, fmt::format("not JSON: {}", error.message()));
-  return value;
-}
-
 template <typename T>
 Result<T> value_of(std::string_view text, std::size_t longest) {
-  const auto document = parse(text, longest);
+  const auto document = parse_json(text, {.longest = longest, .depth = kMaxDepth});
   if (!document) return tl::unexpected(document.error());
   if (!document->is_object()) return fail(Errc::invalid_argument, "it must be a JSON object");
   T value;

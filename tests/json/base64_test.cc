@@ -1,4 +1,4 @@
-#include "control/base64.h"
+#include "json/base64.h"
 
 #include <doctest/doctest.h>
 
@@ -6,14 +6,14 @@
 
 #include "support/seed.h"
 
-namespace ppspp::control {
+namespace ppspp {
 namespace {
 
 std::string encoded(std::string_view text) {
   return to_base64({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
 }
 
-TEST_SUITE("control/base64") {
+TEST_SUITE("json/base64") {
   TEST_CASE("the examples of RFC 4648, section 10") {
     CHECK(encoded("") == "");
     CHECK(encoded("f") == "Zg==");
@@ -45,4 +45,4 @@ TEST_SUITE("control/base64") {
 }
 
 }  // namespace
-}  // namespace ppspp::control
+}  // namespace ppspp

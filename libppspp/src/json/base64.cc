@@ -1,8 +1,8 @@
-#include "control/base64.h"
+#include "json/base64.h"
 
 #include <algorithm>
 
-namespace ppspp::control {
+namespace ppspp {
 namespace {
 
 constexpr std::string_view kDigits =
@@ -57,4 +57,4 @@ std::optional<std::vector<std::uint8_t>> from_base64(std::string_view text) {
   return octets;
 }
 
-}  // namespace ppspp::control
+}  // namespace ppspp
