@@ -325,9 +325,7 @@ class SeederTunesIn(WireCase):
         harness.wait_until(lambda: leecher.step() and len(leecher.receiver.chunks) > 40, 10,
                            "it serves")
         self.feeder.paused.set()
-        deadline = time.monotonic() + 1.5 * harness.TIME_FACTOR
-        while time.monotonic() < deadline:
-            leecher.step(0.2)
+        harness.wait_until(lambda: leecher.step(1.0) is None, 20, "all it has to say was heard")
         newest = max(leecher.announced)
         leecher.request([newest, newest - 1])
         later = []
