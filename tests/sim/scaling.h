@@ -1,0 +1,24 @@
+// How the time of a swarm grows with its size, next to what its links allow.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace ppspp::sim {
+
+struct ScalingOptions {
+  std::size_t peers = 1'000;  // leechers; one seeder is there besides
+  std::uint64_t seed = 1;
+  std::uint64_t upload = 125'000;  // octets per second, of everybody; download: 4 times that
+  std::uint64_t size = 4 << 20;    // octets of the file
+  std::uint32_t chunk_size = 1'024;
+  unsigned churn = 0;           // percent of the leechers that are replaced each minute
+  std::size_t neighbours = 30;  // that the tracker names at once
+  unsigned limit = 3'600;       // seconds of virtual time
+  bool verbose = false;         // a line for each ten seconds
+};
+
+// Prints one line. 0, or the exit code: 1 wrong content, 3 not everybody has got the file.
+int run_scaling(const ScalingOptions& options);
+
+}  // namespace ppspp::sim

@@ -1,0 +1,216 @@
+#include "sim/world.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/assert.h"
+
+namespace ppspp::sim {
+namespace {
+
+constexpr std::size_t kHeaders = 28;                  // of IPv4 and UDP
+constexpr std::uint32_t kFirstAddress = 0x0b00'0000;  // 11.0.0.0, a public network
+
+std::uint64_t mix(std::uint64_t x) {
+  return Rng(x).next_u64();
+}
+
+}  // namespace
+
+World::World(std::uint64_t seed, const PathOptions& path)
+    : path_(path), random_(seed), delay_seed_(random_.next_u64()) {}
+
+NodeId World::add_node(const NodeOptions& options) {
+  const auto id = static_cast<NodeId>(nodes_.size());
+  nodes_.push_back(std::make_unique<Node>(options, random_.next_u64()));
+  Node& node = *nodes_.back();
+  node.endpoint = std::make_unique<Endpoint>(options.endpoint, node.random, now(id));
+  buffer_.resize(std::max(buffer_.size(), options.endpoint.max_train_size));
+  return id;
+}
+
+void World::remove_node(NodeId node) {
+  nodes_[node]->endpoint.reset();
+}
+
+TransportAddress World::address(NodeId node) const {
+  return TransportAddress::v4(kFirstAddress + node, kPort);
+}
+
+std::optional<NodeId> World::find(const TransportAddress& address) const {
+  if (!address.is_v4() || address.port() != kPort) return std::nullopt;
+  const std::uint32_t index = address.v4_address() - kFirstAddress;
+  return index < nodes_.size() ? std::optional(index) : std::nullopt;
+}
+
+void World::kick(NodeId id) {
+  Node& node = *nodes_[id];
+  if (node.wake_at == time_) return;
+  node.wake_at = time_;
+  queue_.push(time_, {Kind::wake, id});
+}
+
+void World::at(SimTime time, std::function<void()> action) {
+  std::uint32_t index = static_cast<std::uint32_t>(actions_.size());
+  if (free_actions_.empty()) {
+    actions_.emplace_back();
+  } else {
+    index = free_actions_.back();
+    free_actions_.pop_back();
+  }
+  actions_[index] = std::move(action);
+  queue_.push(std::max(time, time_), {Kind::action, index});
+}
+
+bool World::run_until(SimTime time) {
+  stopped_ = false;
+  queue_.push(std::max(time, time_), {Kind::limit, ++run_});
+  for (;;) {
+    const auto entry = queue_.pop();
+    time_ = entry.time;
+    if (entry.value.kind == Kind::limit) {
+      if (entry.value.index == run_) return true;
+      continue;  // of a run that was stopped before
+    }
+    ++events_;
+    handle(entry.value);
+    if (stopped_) return false;
+  }
+}
+
+void World::handle(What what) {
+  switch (what.kind) {
+    case Kind::arrive:
+      return arrive(what.index);
+    case Kind::deliver:
+      return deliver(what.index);
+    case Kind::wake:
+      return wake(what.index);
+    case Kind::action: {
+      const auto action = std::exchange(actions_[what.index], nullptr);
+      free_actions_.push_back(what.index);
+      return action();
+    }
+    case Kind::limit:
+      return;
+  }
+}
+
+// --- Links
+
+bool World::chance(std::uint32_t millionths) {
+  return millionths != 0 && random_.below(1'000'000) < millionths;
+}
+
+SimTime World::delay_between(NodeId a, NodeId b) const {
+  const auto least = static_cast<std::uint64_t>(path_.delay_min.count());
+  const auto range = static_cast<std::uint64_t>((path_.delay_max - path_.delay_min).count()) + 1;
+  const std::uint64_t pair = std::uint64_t{std::min(a, b)} << 32 | std::max(a, b);
+  return least + mix(pair ^ delay_seed_) % range;
+}
+
+std::optional<SimTime> World::pass(Link& link, std::size_t payload) const {
+  if (link.options.rate == 0) return time_;
+  const SimTime start = std::max(time_, link.free_at);
+  if ((start - time_) * link.options.rate / 1'000'000 > link.options.queue) return std::nullopt;
+  link.free_at = start + (payload + kHeaders) * 1'000'000 / link.options.rate;
+  return link.free_at;
+}
+
+void World::send(NodeId from, const TransportAddress& to, std::span<const std::byte> datagram) {
+  ++datagrams_;
+  if (observer_ != nullptr) observer_->on_send(from, to, datagram);
+  Node& node = *nodes_[from];
+  if (datagram.size() > path_.mtu) return;
+  const auto left = pass(node.up, datagram.size());
+  if (!left) {
+    ++node.traffic.dropped_up;
+    return;
+  }
+  node.traffic.sent += datagram.size() + kHeaders;
+  const auto receiver = find(to);
+  if (!receiver || !exists(*receiver)) return;
+  const SimTime at = *left + delay_between(from, *receiver);
+  if (chance(path_.loss)) return;
+  const int copies = chance(path_.duplication) ? 2 : 1;
+  for (int copy = 0; copy < copies; ++copy) fly(from, *receiver, datagram, at);
+}
+
+void World::fly(NodeId from, NodeId to, std::span<const std::byte> datagram, SimTime at) {
+  if (chance(path_.reordering)) {
+    at += random_.below(static_cast<std::uint64_t>(path_.reordering_delay.count()) + 1);
+  }
+  const PacketId id = packets_.take();
+  Packet& packet = packets_[id];
+  packet.from = address(from);
+  packet.node = to;
+  packet.assign(datagram);
+  if (packet.size != 0 && chance(path_.corruption)) {
+    packet.payload()[random_.below(packet.size)] ^= static_cast<std::byte>(1U << random_.below(8));
+  }
+  queue_.push(at, {Kind::arrive, id});
+}
+
+// At the receiver's downlink. What finds it free is there at once: its own time on the link is
+// charged to those behind it, which spares an event.
+void World::arrive(PacketId id) {
+  Packet& packet = packets_[id];
+  Node& node = *nodes_[packet.node];
+  const SimTime free_at = node.down.free_at;
+  if (!pass(node.down, packet.size)) {
+    ++node.traffic.dropped_down;
+    packets_.give_back(id);
+    return;
+  }
+  if (free_at <= time_) return deliver(id);
+  queue_.push(free_at, {Kind::deliver, id});
+}
+
+// --- The driver of an endpoint
+
+void World::deliver(PacketId id) {
+  Packet& packet = packets_[id];
+  const NodeId receiver = packet.node;
+  Node& node = *nodes_[receiver];
+  if (node.endpoint != nullptr) {
+    const Now at = now(receiver);
+    if (observer_ != nullptr) observer_->on_receive(receiver, packet.from, packet.payload());
+    node.endpoint->handle_datagram(packet.payload(), packet.from, at);
+    node.endpoint->flush(at);
+    pump(receiver);
+  }
+  packets_.give_back(id);
+}
+
+void World::wake(NodeId id) {
+  Node& node = *nodes_[id];
+  if (node.wake_at != time_ || node.endpoint == nullptr) return;  // overtaken by an earlier one
+  node.wake_at = kSimNever;
+  const Now at = now(id);
+  if (node.endpoint->deadline() <= at.monotonic) node.endpoint->handle_deadline(at);
+  pump(id);
+}
+
+void World::pump(NodeId id) {
+  Node& node = *nodes_[id];
+  Endpoint& endpoint = *node.endpoint;
+  const Now at = now(id);
+  while (const auto transmit = endpoint.poll_transmit(buffer_, at)) {
+    for (std::size_t begin = 0; begin < transmit->size; begin += transmit->segment_size) {
+      const std::size_t size = std::min(transmit->segment_size, transmit->size - begin);
+      send(id, transmit->to, std::span<const std::byte>(buffer_).subspan(begin, size));
+    }
+  }
+  while (const auto event = endpoint.poll_event()) {
+    if (observer_ != nullptr) observer_->on_event(id, *event);
+  }
+  if (observer_ != nullptr) observer_->after_turn(id);
+  // One that has moved away is left to fire in vain, as the real driver does.
+  const SimTime next = std::max(node.clock.when(endpoint.deadline()), time_ + 1);
+  if (next < node.wake_at) {
+    node.wake_at = next;
+    queue_.push(next, {Kind::wake, id});
+  }
+}
+
+}  // namespace ppspp::sim

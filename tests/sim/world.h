@@ -1,0 +1,155 @@
+// Thousands of endpoints in one virtual time: the second driver of the core. Datagrams go through
+// the sender's uplink, a path with a delay of its own and what faults there are, and the receiver's
+// downlink. Equal seeds give equal runs.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "ppspp/endpoint.h"
+#include "ppspp/random_source.h"
+#include "sim/packet_pool.h"
+#include "sim/radix_queue.h"
+#include "sim/sim_clock.h"
+
+namespace ppspp::sim {
+
+using NodeId = std::uint32_t;
+
+// One way of a node's access link.
+struct LinkOptions {
+  std::uint64_t rate = 0;  // octets per second, headers of IP and UDP included; 0: no limit
+  std::size_t queue = std::size_t{256} << 10;  // octets that wait at most; what comes then is lost
+};
+
+struct NodeOptions {
+  EndpointOptions endpoint;
+  LinkOptions up;
+  LinkOptions down;
+  SimClock clock;
+};
+
+// What happens between the links. Shares are parts of a million.
+struct PathOptions {
+  Microseconds delay_min{5'000};  // one way; of each pair of nodes one between these, both ways
+  Microseconds delay_max{80'000};
+  std::size_t mtu = 1'472;  // octets of UDP payload; larger datagrams are lost
+  std::uint32_t loss = 0;
+  std::uint32_t duplication = 0;
+  std::uint32_t reordering = 0;  // delayed by up to `reordering_delay` more
+  Microseconds reordering_delay{50'000};
+  std::uint32_t corruption = 0;  // one bit is flipped
+};
+
+struct NodeTraffic {
+  std::uint64_t sent = 0;        // octets, with headers, that left through the uplink
+  std::uint64_t dropped_up = 0;  // datagrams that found a queue full
+  std::uint64_t dropped_down = 0;
+};
+
+// Looks at what happens. Its functions do not change the world.
+class Observer {
+ public:
+  virtual ~Observer() = default;
+  // A datagram that an endpoint wants to send, before any link.
+  virtual void on_send(NodeId from, const TransportAddress& to,
+                       std::span<const std::byte> datagram) = 0;
+  // One that an endpoint is about to get.
+  virtual void on_receive(NodeId to, const TransportAddress& from,
+                          std::span<const std::byte> datagram) = 0;
+  virtual void on_event(NodeId node, const Event& event) = 0;
+  virtual void after_turn(NodeId node) = 0;
+};
+
+class World {
+ public:
+  static constexpr std::uint16_t kPort = 6778;
+
+  explicit World(std::uint64_t seed, const PathOptions& path = {});
+
+  NodeId add_node(const NodeOptions& options);
+  // Its endpoint is gone without a word; datagrams to it are lost. The ID is not used again.
+  void remove_node(NodeId node);
+  bool exists(NodeId node) const { return nodes_[node]->endpoint != nullptr; }
+  std::size_t node_count() const { return nodes_.size(); }  // those that went included
+
+  // After a command to it, call kick(): what it has to send follows at once.
+  Endpoint& endpoint(NodeId node) { return *nodes_[node]->endpoint; }
+  const Endpoint& endpoint(NodeId node) const { return *nodes_[node]->endpoint; }
+  void kick(NodeId node);
+  Now now(NodeId node) const { return nodes_[node]->clock.now(time_); }
+  TransportAddress address(NodeId node) const;
+  std::optional<NodeId> find(const TransportAddress& address) const;
+  const NodeTraffic& traffic(NodeId node) const { return nodes_[node]->traffic; }
+
+  SimTime time() const { return time_; }
+  Rng& random() { return random_; }
+  PathOptions& path() { return path_; }
+  void set_observer(Observer* observer) { observer_ = observer; }
+
+  // Calls `action` once, at that time or now.
+  void at(SimTime time, std::function<void()> action);
+  // Runs until the time is there, or stop() was called. The latter: false.
+  bool run_until(SimTime time);
+  void stop() { stopped_ = true; }
+
+  std::uint64_t events() const { return events_; }        // of all kinds
+  std::uint64_t datagrams() const { return datagrams_; }  // that endpoints sent
+
+ private:
+  enum class Kind : std::uint8_t { arrive, deliver, wake, action, limit };
+  struct What {
+    Kind kind;
+    std::uint32_t index;  // of a packet, node or action
+  };
+  struct Link {
+    LinkOptions options;
+    SimTime free_at = 0;  // when all that waits now has left
+  };
+  struct Node {
+    Node(const NodeOptions& options, std::uint64_t seed)
+        : clock(options.clock), random(seed), up{options.up}, down{options.down} {}
+    SimClock clock;
+    SimTime wake_at = kSimNever;  // when a wake event is on its way
+    Rng random;
+    std::unique_ptr<Endpoint> endpoint;
+    Link up;
+    Link down;
+    NodeTraffic traffic;
+  };
+
+  // When a datagram that comes now is through the link; none if its queue is full.
+  std::optional<SimTime> pass(Link& link, std::size_t payload) const;
+  bool chance(std::uint32_t millionths);
+  SimTime delay_between(NodeId a, NodeId b) const;
+  void send(NodeId from, const TransportAddress& to, std::span<const std::byte> datagram);
+  void fly(NodeId from, NodeId to, std::span<const std::byte> datagram, SimTime at);
+  void arrive(PacketId packet);
+  void deliver(PacketId packet);
+  void wake(NodeId node);
+  void pump(NodeId node);
+  void handle(What what);
+
+  PathOptions path_;
+  Rng random_;
+  std::uint64_t delay_seed_;
+  SimTime time_ = 1'000'000;
+  RadixQueue<What> queue_;
+  PacketPool packets_;
+  std::vector<std::unique_ptr<Node>> nodes_;
+  std::vector<std::function<void()>> actions_;
+  std::vector<std::uint32_t> free_actions_;
+  std::vector<std::byte> buffer_;
+  Observer* observer_ = nullptr;
+  bool stopped_ = false;
+  std::uint32_t run_ = 0;
+  std::uint64_t events_ = 0;
+  std::uint64_t datagrams_ = 0;
+};
+
+}  // namespace ppspp::sim
