@@ -6,14 +6,17 @@ PPSPP_BUILD names the directory of the build.
 
 import filecmp
 import glob
+import json
 import os
 import re
 import resource
 import shlex
 import shutil
 import subprocess
+import sys
 import unittest
 
+import browser
 import daemon
 import harness
 
@@ -68,7 +71,10 @@ class Package(daemon.TestCase):
 
 
 class Installed(Package):
-    """The whole way: install, start, add a file, fetch it from another host and over the gateway."""
+    """The whole way: install, start, add a film, fetch it from another host and over the gateway,
+    watch it in a player and in a browser."""
+
+    SECONDS = 30  # of film
 
     # Only what is below: the tests of the base class have run.
     test_lintian_has_nothing_to_say = None
@@ -169,7 +175,7 @@ class Installed(Package):
                          (int(user[2]), int(user[3]), 0o660))
 
         os.makedirs(os.path.join(self.root, "srv/media"))
-        path = self.content(5 << 20, "root/srv/media/film.mp4")
+        path = self.film()
         os.chmod(path, 0o644)
         added = run(os.path.join(self.root, "usr/bin/ppspp-ctl"), "--socket", process.control.path,
                     "add", "/srv/media/film.mp4")
@@ -179,9 +185,20 @@ class Installed(Package):
 
         self.check_peer(swarm, path)
         self.check_gateway(swarm, path)
+        self.check_player(swarm)
+        self.check_browser(swarm)
         self.assertEqual(process.stop(), 0)
         self.check_restart(swarm)
         self.check_removal()
+
+    def film(self):
+        """A film where it can be made, for what plays it, else content of its size."""
+        path = self.path("root/srv/media/film.mp4")
+        if shutil.which("ffmpeg") is None:
+            return self.content(5 << 20, "root/srv/media/film.mp4")
+        done = run(*map(str, browser.make_film(path, self.SECONDS)))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return path
 
     def check_peer(self, swarm, path):
         output = self.path("fetched")
@@ -205,6 +222,32 @@ class Installed(Package):
         outside = run("ip", "netns", "exec", self.far, "curl", "-sS", "--max-time", "5",
                       "http://10.78.1.1:8778/")
         self.assertNotEqual(outside.returncode, 0, "the gateway is for this host only")
+
+    def check_player(self, swarm):
+        if not all(shutil.which(tool) for tool in ("ffmpeg", "mpv")):
+            return
+        log = self.path("mpv.log")
+        done = run("ip", "netns", "exec", self.near, "mpv", "--no-config", "--vo=null", "--ao=null",
+                   "--untimed", "--no-terminal", "--hwdec=no", f"--log-file={log}",
+                   "--msg-level=all=v", f"http://127.0.0.1:8778/swarm/{swarm['id']}/film.mp4")
+        self.assertEqual(done.returncode, 0)
+        with open(log, errors="replace") as file:
+            lines = file.read()
+        self.assertIn("playback restart complete", lines)
+        self.assertNotRegex(lines, r"\]\[[ef]\]\[")
+
+    def check_browser(self, swarm):
+        if not all(shutil.which(tool) for tool in ("ffmpeg", "chromium", "chromedriver")):
+            return
+        target = self.SECONDS * 0.8
+        done = run("ip", "netns", "exec", self.near, sys.executable, browser.__file__,
+                   self.path("profile"), f"http://127.0.0.1:8778/swarm/{swarm['id']}/film.mp4",
+                   str(target))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        seen = json.loads(done.stdout)
+        self.assertEqual((seen["width"], seen["error"]), (320, None))
+        self.assertAlmostEqual(seen["duration"], self.SECONDS, delta=1)
+        self.assertGreater(seen["time"], target)
 
     def check_restart(self, swarm):
         again = self.start_installed()

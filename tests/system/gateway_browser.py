@@ -1,59 +1,15 @@
 """A <video> element in headless Chromium plays from the gateway, and seeks."""
 
-import json
 import os
 import shutil
-import socket
 import time
 import unittest
-import urllib.request
 
+import browser
 import gateway
 import harness
 
 SECONDS = 60
-
-
-class Driver:
-    """As much of WebDriver as is needed, over plain HTTP."""
-
-    def __init__(self, port):
-        self.base = f"http://127.0.0.1:{port}"
-        self.session = None
-
-    def call(self, method, path, body=None):
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.base + path, data, {"Content-Type": "application/json"},
-                                         method=method)
-        with urllib.request.urlopen(request, timeout=60 * harness.TIME_FACTOR) as answer:
-            return json.load(answer)["value"]
-
-    def ready(self):
-        try:
-            return self.call("GET", "/status")["ready"]
-        except OSError:
-            return False
-
-    def open(self, profile):
-        arguments = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
-                     "--no-first-run", "--disable-background-networking",
-                     "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
-                     "--autoplay-policy=no-user-gesture-required", f"--user-data-dir={profile}"]
-        capabilities = {"browserName": "chrome", "goog:chromeOptions": {"args": arguments}}
-        self.session = self.call("POST", "/session",
-                                 {"capabilities": {"alwaysMatch": capabilities}})["sessionId"]
-
-    def go(self, url):
-        self.call("POST", f"/session/{self.session}/url", {"url": url})
-
-    def run(self, script, *arguments):
-        return self.call("POST", f"/session/{self.session}/execute/sync",
-                         {"script": script, "args": list(arguments)})
-
-    def close(self):
-        if self.session:
-            self.call("DELETE", f"/session/{self.session}")
-            self.session = None
 
 
 class Browser(gateway.TestCase):
@@ -65,21 +21,14 @@ class Browser(gateway.TestCase):
 
     def film(self):
         path = self.path("film.mp4")
-        make = self.start("make", [
-            "ffmpeg", "-nostdin", "-v", "error", "-f", "lavfi", "-i",
-            "testsrc2=size=320x180:rate=10", "-t", SECONDS, "-c:v", "libx264", "-preset",
-            "ultrafast", "-b:v", "1500k", "-minrate", "1500k", "-maxrate", "1500k", "-bufsize",
-            "1500k", "-x264-params", "nal-hrd=cbr:force-cfr=1", "-pix_fmt", "yuv420p", "-g", "20",
-            "-movflags", "+faststart", path])
+        make = self.start("make", browser.make_film(path, SECONDS))
         self.assertEqual(make.wait(180), 0, make.stderr())
         return path
 
     def driver(self):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = browser.free_port()
         process = self.start("driver", ["chromedriver", f"--port={port}"])
-        driver = Driver(port)
+        driver = browser.Driver(port)
         harness.wait_until(driver.ready, 30, "chromedriver answers", interval=0.1,
                            unless=lambda: not process.running())
         driver.open(self.path("profile"))
@@ -103,14 +52,10 @@ class Browser(gateway.TestCase):
         server = self.gateway("--read-ahead", 1 << 20)
         driver = self.driver()
         driver.go(f"http://{server.address}{self.path_of(site_url, source).replace('?', '/?')}")
-        driver.run("const v = document.getElementById('v'); v.src = arguments[0]; v.play();",
-                   self.path_of(film_url, source, "film.mp4"))
-        look = ("const v = document.getElementById('v'); return {time: v.currentTime, "
-                "duration: v.duration, seeking: v.seeking, width: v.videoWidth, "
-                "error: v.error && v.error.message, ready: v.readyState};")
+        driver.play(self.path_of(film_url, source, "film.mp4"))
 
         def state():
-            now = driver.run(look)
+            now = driver.look()
             if now["error"]:
                 raise harness.Failed(f"the player says: {now['error']}")
             return now
@@ -120,7 +65,7 @@ class Browser(gateway.TestCase):
         self.assertAlmostEqual(state()["duration"], SECONDS, delta=1)
         begun = time.monotonic()
         target = SECONDS * 0.8
-        driver.run("document.getElementById('v').currentTime = arguments[0];", target)
+        driver.seek(target)
         reached = harness.wait_until(
             lambda: (lambda s: s["time"] >= target and not s["seeking"] and s["ready"] >= 2 and s)(
                 state()), 60, "it has sought", interval=0.02)
