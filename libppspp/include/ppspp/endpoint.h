@@ -30,6 +30,9 @@ namespace ppspp {
 struct EndpointOptions {
   std::size_t max_channels = 200;               // established, over all swarms
   std::size_t max_channels_per_swarm = 0;       // 0: only max_channels counts
+  // Channels that a swarm should have where enough peers are known: it begins so many, less those
+  // that came to it, but at least half. Peers that the user names come on top.
+  std::size_t neighbours = 30;
   std::size_t max_half_open = 4'096;            // first datagrams answered and not yet confirmed
   std::size_t max_half_open_per_address = 16;   // of one IP address
   std::optional<std::uint64_t> upload_limit;    // octets per second, of whole datagrams

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "ppspp/chunk_range.h"
+#include "ppspp/peer_source.h"
 #include "ppspp/swarm_metadata.h"
 #include "ppspp/time.h"
 #include "ppspp/transport_address.h"
@@ -20,17 +21,6 @@ enum class PickPolicy : std::uint8_t {
   in_order,      // for a reader: next after the read position first, late chunks asked for twice
   rarest_first,  // for a file: within a window, what the fewest peers have
   on_demand,     // for readers: only what read windows want
-};
-
-// From where the address of a peer is known: what it is worth, and how many of its kind a swarm
-// keeps (3.10, 12.2).
-enum class PeerSource : std::uint8_t {
-  user,       // named by the user, or in the URL
-  tracker,    // by a tracker (RFC 7846)
-  pex,        // by another peer, without proof (PEX_RESv4, PEX_RESv6)
-  certified,  // by another peer, with a membership certificate that holds (PEX_REScert)
-  local,      // found on the same network
-  inbound,    // it came to us
 };
 
 // Octets per second. Absent or 0: no limit.

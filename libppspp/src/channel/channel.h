@@ -47,6 +47,7 @@ struct ChannelOptions {
   LedbatOptions ledbat;
   bool live = false;
   std::uint64_t max_queued_chunks = 0;  // that the peer may have asked for; 0: no limit
+  Microseconds handshake_patience = std::chrono::minutes(3);  // 3.1.1(5): the rules of 3.12
 };
 
 // Each state owns exactly what is meaningful in it, its deadline included.
@@ -58,7 +59,7 @@ struct Initiating {
 struct Established {
   ChannelId remote;
 };
-enum class CloseCause : std::uint8_t { ordinary, faults, silence };
+enum class CloseCause : std::uint8_t { ordinary, faults, silence, replaced };
 struct Closed {
   std::string_view reason;
   bool tell_peer = false;  // a closing HANDSHAKE is owed

@@ -8,7 +8,6 @@ namespace {
 
 constexpr Microseconds kFirstResend = std::chrono::milliseconds(500);
 constexpr Microseconds kLastResend = std::chrono::seconds(16);
-constexpr Microseconds kGiveUpAfter = std::chrono::minutes(3);  // 3.1.1(5): the rules of 3.12
 constexpr int kDraftEraAttempt = 3;
 constexpr int kMostConfirmations = 6;
 
@@ -59,7 +58,7 @@ std::optional<Filled> Channel::fill_handshake(std::span<std::byte> buffer, Chann
                                               Now now) {
   auto& initiating = std::get<Initiating>(state_);
   if (now.monotonic < initiating.resend_at) return std::nullopt;
-  if (now.monotonic >= initiating.began_at + kGiveUpAfter) {
+  if (now.monotonic >= initiating.began_at + options_.handshake_patience) {
     close("no answer", false);
     return std::nullopt;
   }

@@ -14,6 +14,11 @@ constexpr std::size_t kAmplification = 3;  // decision 16
 // Who initiates may also be asked by others: they never get all places (12.6.1).
 constexpr std::size_t kInboundShare = 8;  // of 10
 constexpr Microseconds kAlive = std::chrono::seconds(2);
+// How long a handshake is tried with whom a tracker or the network named, and with others: six and
+// four datagrams.
+constexpr Microseconds kPatience = std::chrono::seconds(20);
+constexpr Microseconds kLittlePatience = std::chrono::seconds(7);
+constexpr Microseconds kRoomAgain = std::chrono::seconds(1);  // full: when to look again
 
 }  // namespace
 
@@ -186,20 +191,29 @@ void Endpoint::Impl::settle_twins(ChannelId fresh_id, Now now) {
   settle(ended.local(), now);
 }
 
-// The first datagram to a peer.
-void Endpoint::Impl::connect(Member& member, const TransportAddress& peer, Now now) {
-  auto channel = std::make_unique<Channel>(new_channel_id(), peer, options_for(*member.swarm), now);
+// The first datagram to a peer. Whom nobody vouches for gets a few of them: it may be somebody who
+// knows nothing of us (12.2).
+void Endpoint::Impl::connect(Member& member, const AddressBook::Candidate& peer, Now now) {
+  ChannelOptions options = options_for(*member.swarm);
+  if (peer.source != PeerSource::user) {
+    options.handshake_patience = AddressBook::is_trusted(peer.source) ? kPatience : kLittlePatience;
+  }
+  auto channel = std::make_unique<Channel>(new_channel_id(), peer.address, options, now);
   const ChannelId id = channel->local();
   add_channel(std::move(channel), member, now);
   touch(id);
 }
 
 void Endpoint::Impl::start_peers(Member& member, Now now) {
-  KnownPeers& peers = member.swarm->known_peers();
-  while (const auto peer = peers.due(now.monotonic)) {
-    const bool room = channels_.size() < options_.max_channels && has_room(member);
-    if (!room || !member.swarm->may_talk_to(*peer) || !access_.allows(*peer, now.monotonic)) {
-      peers.postpone(*peer, now.monotonic);
+  AddressBook& book = member.swarm->address_book();
+  while (const auto peer = book.next(now.monotonic)) {
+    if (channels_.size() >= options_.max_channels || !has_room(member)) {
+      book.hold(now.monotonic + kRoomAgain);
+      break;
+    }
+    if (!member.swarm->may_talk_to(peer->address) ||
+        !access_.allows(peer->address, now.monotonic)) {
+      book.postpone(peer->address, now.monotonic);
       continue;
     }
     connect(member, *peer, now);

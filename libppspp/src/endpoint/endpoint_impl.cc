@@ -84,6 +84,7 @@ Result<SwarmHandle> Endpoint::Impl::add_swarm(Result<std::unique_ptr<Swarm>> swa
   const SwarmHandle handle = (*swarm)->handle();
   next_handle_ = handle.value + 1;
   (*swarm)->set_receive_buffer(options_.receive_buffer);
+  (*swarm)->set_neighbours(options_.neighbours);
   const SwarmId& id = (*swarm)->metadata().id;
   by_id_.emplace(id, handle);
   if (sleeping_.contains(id)) ++awake_;
@@ -126,7 +127,7 @@ void Endpoint::Impl::add_peer(SwarmHandle handle, const TransportAddress& peer, 
                               Now now) {
   Member* member = find_member(handle);
   if (member == nullptr) return;
-  member->swarm->known_peers().add(peer, source, now.monotonic);
+  member->swarm->add_peer(peer, source, now);
   start_peers(*member, now);
 }
 
@@ -157,7 +158,7 @@ std::unique_ptr<ChunkStore> Endpoint::Impl::leave(SwarmHandle handle, Now now) {
   if (member == nullptr) return nullptr;
   flush(now);
   Swarm& swarm = *member->swarm;
-  swarm.known_peers() = {};  // the end of a channel must not be the beginning of another
+  swarm.address_book().clear();  // the end of a channel must not be the beginning of another
   const std::vector<Channel*> channels(swarm.channels().begin(), swarm.channels().end());
   for (Channel* channel : channels) {
     channel->close("we leave the swarm", true);
@@ -287,7 +288,7 @@ void Endpoint::Impl::drain(Member& member) {
   swarm.touched().clear();
   events_.insert(events_.end(), swarm.events().begin(), swarm.events().end());
   swarm.events().clear();
-  swarm_deadlines_.set(swarm.handle(), std::min(swarm.deadline(), swarm.known_peers().deadline()));
+  swarm_deadlines_.set(swarm.handle(), std::min(swarm.deadline(), swarm.address_book().deadline()));
   report_counts(member);
 }
 
@@ -347,6 +348,7 @@ void Endpoint::Impl::end_channel(ChannelId id, Now now, bool retry_now) {
   down_.remove(member.download, slot.download);
   deadlines_.forget(id);
   channels_.erase(found);
+  swarm.address_book().hold({});  // there is room again
   start_peers(member, now);
 }
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "channel/channel.h"
+#include "discovery/address_book.h"
 #include "endpoint/access_list.h"
 #include "endpoint/deadline_queue.h"
 #include "endpoint/fair_share.h"
@@ -105,7 +106,7 @@ class Endpoint::Impl {
   const Slot* find_initiated_by(const TransportAddress& peer, ChannelId initiator) const;
   void confirm(const HalfOpen& entry, std::span<const std::byte> datagram, Now now);
   void settle_twins(ChannelId fresh, Now now);
-  void connect(Member& member, const TransportAddress& peer, Now now);
+  void connect(Member& member, const AddressBook::Candidate& peer, Now now);
   void start_peers(Member& member, Now now);
 
   // endpoint_access.cc

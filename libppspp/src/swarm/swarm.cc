@@ -6,6 +6,27 @@
 #include "base/log.h"
 
 namespace ppspp {
+namespace {
+
+AddressBook::Ending ending_of(const Channel& channel, bool retry_now) {
+  using Ending = AddressBook::Ending;
+  if (retry_now) return Ending::forgotten;
+  if (channel.established_at() == TimePoint{}) return Ending::unreachable;
+  const auto* closed = std::get_if<Closed>(&channel.state());
+  if (closed == nullptr) return Ending::ordinary;
+  switch (closed->cause) {
+    case CloseCause::faults:
+      return Ending::faults;
+    case CloseCause::replaced:
+      return Ending::replaced;
+    case CloseCause::ordinary:
+    case CloseCause::silence:
+      break;
+  }
+  return Ending::ordinary;
+}
+
+}  // namespace
 
 Swarm::Swarm(SwarmHandle handle, const SwarmMetadata& metadata, std::unique_ptr<ChunkStore> store,
              const JoinSettings& settings, RandomSource& random, ChannelScratch& scratch)
@@ -24,16 +45,29 @@ bool Swarm::may_talk_to(const TransportAddress& peer) const {
          peer.is_internal();
 }
 
+void Swarm::set_neighbours(std::size_t channels) {
+  neighbours_ = channels;
+  update_goal();
+}
+
+// Those who came to us are neighbours as well, but at least half of what we want we begin ourselves
+// (12.6.1).
+void Swarm::update_goal() {
+  const std::size_t inbound = channels_.size() - std::min(channels_.size(), address_book_.ours());
+  address_book_.set_goal(neighbours_ - std::min(inbound, neighbours_ / 2));
+}
+
 void Swarm::add_channel(Channel& channel, Now now) {
   channels_.push_back(&channel);
-  known_peers_.on_connecting(channel.peer(), channel.local());
+  address_book_.on_connecting(channel.peer(), channel.local(), channel.initiated());
+  update_goal();
   if (channel.established()) on_established(channel, now);
 }
 
 void Swarm::on_established(Channel& channel, Now) {
   ++counts_.peers_seen;
   if (store_failed_) channel.set_choking(true);
-  known_peers_.on_established(channel.peer());
+  address_book_.on_established(channel.peer());
   events_.push_back({handle_, event::PeerJoined{channel.peer()}});
 }
 
@@ -46,7 +80,17 @@ void Swarm::remove_channel(Channel& channel, bool retry_now, Now now) {
     forget_requests({received.chunk.chunk, received.chunk.chunk + 1});
     return true;
   });
-  known_peers_.on_closed(channel.peer(), channel.local(), retry_now, now.monotonic);
+  address_book_.on_closed(channel.peer(), channel.local(), ending_of(channel, retry_now),
+                          channel.bytes_received() > 0, now.monotonic);
+  // Of two channels to one peer the other may go on.
+  const auto twin = std::find_if(channels_.begin(), channels_.end(), [&](const Channel* other) {
+    return other->peer() == channel.peer();
+  });
+  if (twin != channels_.end()) {
+    address_book_.on_connecting(channel.peer(), (*twin)->local(), (*twin)->initiated());
+    if ((*twin)->established()) address_book_.on_established(channel.peer());
+  }
+  update_goal();
 }
 
 void Swarm::store_ready() {
@@ -114,6 +158,7 @@ ChunkRange Swarm::verified_run(ChunkIndex chunk) const {
 }
 
 void Swarm::check_invariants() const {
+  address_book_.check_invariants();
   verified_.check_invariants();
   requested_.check_invariants();
   for (const Channel* channel : channels_) {

@@ -15,11 +15,11 @@
 #include "bins/bin_set.h"
 #include "channel/channel.h"
 #include "channel/channel_context.h"
+#include "discovery/address_book.h"
 #include "integrity/content_verifier.h"
 #include "ppspp/chunk_store.h"
 #include "ppspp/random_source.h"
 #include "ppspp/swarm_types.h"
-#include "swarm/known_peers.h"
 
 namespace ppspp {
 
@@ -30,6 +30,9 @@ class Swarm : public ChannelContext {
   // Octets that the socket's receive buffer takes.
   void set_receive_buffer(std::size_t size) { receive_buffer_ = size; }
 
+  // How many channels it should have, where there are peers for them.
+  void set_neighbours(std::size_t channels);
+
   SwarmHandle handle() const { return handle_; }
   std::unique_ptr<ChunkStore> take_store() { return std::move(store_); }
   ChunkStore* store() { return store_.get(); }
@@ -39,13 +42,16 @@ class Swarm : public ChannelContext {
   virtual void remove_channel(Channel& channel, bool retry_now, Now now);
   virtual void on_established(Channel& channel, Now now);
   std::span<Channel* const> channels() const { return channels_; }
-  KnownPeers& known_peers() { return known_peers_; }
-  const KnownPeers& known_peers() const { return known_peers_; }
+  AddressBook& address_book() { return address_book_; }
+  const AddressBook& address_book() const { return address_book_; }
+  void add_peer(const TransportAddress& peer, PeerSource source, Now now) {
+    address_book_.add(peer, source, now.monotonic, random_);
+  }
   bool may_talk_to(const TransportAddress& peer) const;
 
   // The end of a receive batch: verifies and stores what has come.
   virtual void flush(Now now) = 0;
-  // Of the swarm itself, apart from those of its channels and known peers.
+  // Of the swarm itself, apart from those of its channels and addresses.
   virtual TimePoint deadline() const = 0;
   virtual void handle_deadline(Now now) = 0;
   virtual void set_read_position(ChunkIndex chunk) = 0;
@@ -119,6 +125,7 @@ class Swarm : public ChannelContext {
   Verdict verify_with_hashes(const Received& received, const Verify& verify);
 
   void fail_store();
+  void update_goal();
   void touch(const Channel& channel) { touched_.push_back(channel.local()); }
   std::uint64_t offset_of(ChunkIndex chunk) const { return chunk * metadata_.chunk_size; }
 
@@ -136,7 +143,7 @@ class Swarm : public ChannelContext {
   bool asked_twice_ = false;  // some chunks are outstanding at several peers
 
   std::vector<Channel*> channels_;
-  KnownPeers known_peers_;
+  AddressBook address_book_;
   std::vector<Received> batch_;  // what has come since the last flush
 
   std::vector<ChannelId> touched_;
@@ -146,6 +153,7 @@ class Swarm : public ChannelContext {
 
  private:
   std::size_t receive_buffer_ = 0;
+  std::size_t neighbours_ = 0;
   std::uint64_t request_allowance_ = ~std::uint64_t{0};
   std::uint64_t requested_bytes_ = 0;
   bool held_by_allowance_ = false;
