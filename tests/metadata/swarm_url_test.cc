@@ -72,6 +72,21 @@ TEST_SUITE("metadata/swarm_url") {
     CHECK(sign_all.to_string() == "ppspp:" + key + "?cipm=sign-all&live=1");
   }
 
+  TEST_CASE("the certification authority is a public key like a live swarm's ID (12.2.2 #186)") {
+    const std::string key = "0f" + std::string(64, 'a');  // ED25519
+    const auto url = parsed(kUrl + "?ca=" + key);
+    CHECK(SwarmId(url.metadata.authority).to_hex() == key);
+    CHECK(url.metadata.validate());
+    CHECK(url.to_string() == kUrl + "?ca=" + key);
+    CHECK(parsed(kUrl).metadata.authority.empty());
+
+    const auto no_key = parsed(kUrl + "?ca=0faa").metadata.validate();
+    REQUIRE_FALSE(no_key);
+    CHECK(no_key.error().context.find("'ca'") != std::string::npos);
+    check_refused(kUrl + "?ca=0g", "in hex digits");
+    check_refused(kUrl + "?ca=", "in hex digits");
+  }
+
   TEST_CASE("the length is always written") {
     auto url = parsed(kUrl);
     url.metadata.content_length = 1;
@@ -123,7 +138,7 @@ TEST_SUITE("metadata/swarm_url") {
 
   TEST_CASE("a key that may stand once is refused the second time, by name") {
     for (const char* pair :
-         {"cs=1024", "cam=bin32", "cipm=merkle", "mhf=sha1", "live=1", "len=5", "cps=2", "dn=x"}) {
+         {"cs=1024", "cam=bin32", "cipm=merkle", "mhf=sha1", "live=1", "len=5", "cps=2", "ca=0f", "dn=x"}) {
       const std::string name(pair, std::string_view(pair).find('='));
       check_refused(kUrl + "?" + pair + "&" + pair, "'" + name + "' stands more than once");
     }

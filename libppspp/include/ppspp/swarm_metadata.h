@@ -80,6 +80,9 @@ struct SwarmMetadata {
   bool live = false;
   std::optional<std::uint64_t> content_length;        // octets; absent: size detection (5.6)
   std::optional<std::uint32_t> chunks_per_signature;  // live: NCHUNKS_PER_SIG
+  // The key of the certification authority whose membership certificates are believed (12.2.2), in
+  // the form of a live swarm's ID. Empty: there is none, and PEX_REScert is not used.
+  std::vector<std::byte> authority;
 
   // What contradicts itself or goes beyond a limit, in one line; also called by every way in.
   Result<void> validate() const;

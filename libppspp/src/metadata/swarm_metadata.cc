@@ -111,6 +111,18 @@ Result<void> check_static(const SwarmMetadata& swarm) {
   return check_root_hash(swarm).and_then([&] { return check_content_length(swarm); });
 }
 
+Result<void> check_authority(const SwarmMetadata& swarm) {
+  if (swarm.authority.empty()) return {};
+  if (const auto key = parse_dnskey(swarm.authority); !key) {
+    return invalid(
+        fmt::format("the certification authority 'ca' is not a public key in DNSKEY form "
+                    "(rsasha256, ecdsap256sha256, ecdsap384sha384 or ed25519), as its octets {}: "
+                    "copy it from ppspp-tracker --print-ca",
+                    key.error().context));
+  }
+  return {};
+}
+
 }  // namespace
 
 std::string_view to_string(IntegrityMethod method) {
@@ -183,9 +195,9 @@ std::size_t signature_size(const SwarmId& id) {
 
 Result<void> SwarmMetadata::validate() const {
   if (id.empty()) return invalid("the swarm ID is missing");
-  return check_chunk_size(chunk_size).and_then([&] {
-    return live ? check_live(*this) : check_static(*this);
-  });
+  return check_chunk_size(chunk_size)
+      .and_then([&] { return live ? check_live(*this) : check_static(*this); })
+      .and_then([&] { return check_authority(*this); });
 }
 
 }  // namespace ppspp

@@ -78,6 +78,14 @@ bool take_chunks_per_signature(Draft& draft, std::string_view value) {
   return true;
 }
 
+// Whether it is a key is for validate() to say.
+bool take_authority(Draft& draft, std::string_view value) {
+  const auto key = SwarmId::from_hex(value);
+  if (!key) return false;
+  draft.url.metadata.authority.assign(key->octets().begin(), key->octets().end());
+  return true;
+}
+
 bool take_display_name(Draft& draft, std::string_view value) {
   draft.url.display_name = value;
   return !value.empty() && is_utf8(value);
@@ -107,6 +115,7 @@ constexpr Key kKeys[] = {
     {"live", "1 for a live swarm; leave it out otherwise", false, take_live},
     {"len", "the content's length in bytes, at least 1", false, take_length},
     {"cps", "a power of two, at least 2", false, take_chunks_per_signature},
+    {"ca", "the public key of a certification authority, in hex digits", false, take_authority},
     {"dn", "a name in UTF-8", false, take_display_name},
     {"peer", "host:port, such as example.org:6778 or [::1]:6778", true, take_peer},
     {"tracker", "a URL that begins with http:// or https://", true, take_tracker},
@@ -249,6 +258,7 @@ void add_metadata(QueryWriter& query, const SwarmMetadata& swarm) {
   if (swarm.live) query.add("live", "1");
   if (swarm.content_length) query.add("len", *swarm.content_length);
   if (swarm.chunks_per_signature) query.add("cps", *swarm.chunks_per_signature);
+  if (!swarm.authority.empty()) query.add("ca", SwarmId(swarm.authority).to_hex());
 }
 
 }  // namespace
