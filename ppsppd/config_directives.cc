@@ -275,6 +275,8 @@ Section gateway_section() {
            flag_directive("join_on_demand", PPSPP_MEMBER(gateway.join_on_demand)),
            list_directive("cors", "a list of origins, such as [\"https://example.org\"]",
                           PPSPP_MEMBER(gateway.cors), parse_origin, kAsItIs),
+           list_directive("hosts", "a list of host names, such as [\"media.example.org\"]",
+                          PPSPP_MEMBER(gateway.hosts), parse_host_name, kAsItIs),
            number_directive("max_readers", PPSPP_MEMBER(gateway.max_readers), 1, 100'000),
            number_directive("idle_minutes", PPSPP_MEMBER(gateway.idle_minutes), 0, 525'600),
            octets_directive<Config>("read_ahead", "a size in octets, such as \"8M\"",

@@ -150,6 +150,17 @@ Result<std::string> parse_origin(std::string_view text) {
   return std::string(text);
 }
 
+Result<std::string> parse_host_name(std::string_view text) {
+  const bool plain = std::all_of(text.begin(), text.end(), [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '.' || c == '_';
+  });
+  if (text == "*" || (plain && !text.empty())) return std::string(text);
+  return fail(Errc::invalid_argument,
+              fmt::format("{} is not a host name; write it without scheme and port, as "
+                          "\"media.example.org\", or \"*\" for any",
+                          ppspp::quoted(text)));
+}
+
 Result<std::string> parse_group(std::string_view text) {
   const bool plain = std::all_of(text.begin(), text.end(), [](char c) {
     return std::isalnum(static_cast<unsigned char>(c)) != 0 ||

@@ -25,6 +25,7 @@ std::string print_mode(unsigned mode);
 
 // "*", or scheme, host and perhaps a port: "https://example.org".
 Result<std::string> parse_origin(std::string_view text);
+Result<std::string> parse_host_name(std::string_view text);  // without a port, or "*"
 
 // The name of a Unix group; empty is one, too.
 Result<std::string> parse_group(std::string_view text);

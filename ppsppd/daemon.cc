@@ -65,6 +65,7 @@ boost::asio::ip::tcp::endpoint tcp_endpoint(const TransportAddress& address) {
 GatewayOptions gateway_options(const Config::Gateway& config) {
   GatewayOptions options;
   options.cors = config.cors;
+  options.hosts = config.hosts;
   options.max_readers = config.max_readers;
   options.read_ahead = config.read_ahead;
   options.max_rate = config.max_rate;

@@ -5,6 +5,7 @@
 
 #include "gateway/answers.h"
 #include "gateway/gateway_state.h"
+#include "gateway/host_names.h"
 #include "gateway/pages.h"
 #include "gateway/visit.h"
 
@@ -29,6 +30,11 @@ Gateway::~Gateway() {
 
 void Gateway::handle(std::shared_ptr<http::Exchange> exchange) {
   const http::Request& request = exchange->request();
+  if (const auto host = request.header("host"); !is_our_name(host, state_->options.hosts)) {
+    return refuse(state_->options, *exchange, 421,
+                  "This server does not answer for that name: ask for its address, or have the "
+                  "name listed in its configuration (hosts in [gateway]).");
+  }
   if (request.method == "OPTIONS") return answer_options(state_->options, *exchange);
   if (request.method != "GET" && request.method != "HEAD") {
     return refuse(state_->options, *exchange, 405, "This server only gives.");

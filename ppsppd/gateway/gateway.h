@@ -23,8 +23,9 @@
 namespace ppspp::daemon {
 
 struct GatewayOptions {
-  std::vector<std::string> cors;  // origins whose pages may read, or "*"
-  std::size_t max_readers = 200;  // at once; more are told to come back
+  std::vector<std::string> cors;   // origins whose pages may read, or "*"
+  std::vector<std::string> hosts;  // names that may be asked for, besides addresses (host_names.h)
+  std::size_t max_readers = 200;   // at once; more are told to come back
   std::uint64_t read_ahead = std::uint64_t{8} << 20;
   // For content whose length and beginning are not here yet.
   std::chrono::seconds wait{30};

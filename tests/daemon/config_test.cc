@@ -66,6 +66,7 @@ enabled = false
 listen = "[::1]:80"
 join_on_demand = false
 cors = ["*"]
+hosts = ["media.example"]
 max_readers = 5
 idle_minutes = 0
 read_ahead = "1M"
@@ -111,6 +112,7 @@ download = "none"
   CHECK(config->gateway.listen.to_string() == "[::1]:80");
   CHECK_FALSE(config->gateway.join_on_demand);
   CHECK(config->gateway.cors == std::vector<std::string>{"*"});
+  CHECK(config->gateway.hosts == std::vector<std::string>{"media.example"});
   CHECK(config->gateway.max_readers == 5);
   CHECK(config->gateway.idle_minutes == 0);
   CHECK(config->gateway.read_ahead == 1U << 20);
@@ -194,6 +196,7 @@ TEST_CASE("each wrong value is answered with what would be right") {
       {"[gateway]\nenabled = \"yes\"", "true or false, not 'yes'"},
       {"[gateway]\nlisten = \"localhost:80\"", "write numbers"},
       {"[gateway]\ncors = [\"example.org\"]", "\"https://example.org\""},
+      {"[gateway]\nhosts = [\"http://a.example\"]", "without scheme and port"},
       {"[gateway]\nupload = \"1M\"", "belongs to [limits]"},
       {"[gateway]\nxyzzyxyzzy = 1", "there are: enabled, listen"},
       {"[state]\ndirectory = \"here\"", "must begin with '/'"},

@@ -207,6 +207,7 @@ int run(int argc, char** argv) {
   app.add_option("--write-timeout", options.write_timeout);
   app.add_option("--wait", options.wait);
   app.add_option("--cors", options.gateway.cors);
+  app.add_option("--hosts", options.gateway.hosts);
   app.add_option("--max-readers", options.gateway.max_readers);
   app.add_option("--read-ahead", options.gateway.read_ahead);
   std::uint64_t max_rate = 0;

@@ -112,7 +112,7 @@ class Readers(gateway.TestCase):
         with socket.socket() as slow:
             slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             slow.connect((host, int(port)))
-            slow.sendall(f"GET {url} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+            slow.sendall(f"GET {url} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
             harness.wait_until(lambda: self.stats(server)["readers"] == 1, 20, "it is being read")
             with open(path, "rb") as file:
                 self.assertTrue(self.get(server, url).body == file.read())
@@ -124,7 +124,7 @@ class Readers(gateway.TestCase):
         host, port = other.address.rsplit(":", 1)
         for abort in (False, True):
             client = socket.create_connection((host, int(port)))
-            client.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+            client.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
             self.assertTrue(client.recv(100))
             self.assertEqual(self.stats(other)["readers"], 1)
             if abort:
@@ -188,6 +188,16 @@ class Readers(gateway.TestCase):
         all_of_them = self.gateway("--seed", path, "--cors", "*")
         self.swarm(all_of_them)
         self.assertEqual(self.get(all_of_them, url)["access-control-allow-origin"], "*")
+
+    def test_a_name_that_is_not_ours_is_refused(self):
+        """A web page elsewhere may give its own name our address (DNS rebinding)."""
+        path = self.content(1000)
+        server = self.gateway("--seed", path, "--hosts", "media.example")
+        url = self.path_of(self.swarm(server))
+        for host, status in (("evil.example", 421), ("evil.example:8778", 421),
+                             ("media.example:8778", 200), ("localhost", 200)):
+            for target in (url, "/"):
+                self.assertEqual(self.get(server, target, {"Host": host}).status, status, host)
 
     def test_names_types_and_the_page(self):
         path = self.content(1000, "a <b> & c.webm")
