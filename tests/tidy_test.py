@@ -39,6 +39,7 @@ PUBLIC_HEADERS = {
     "endpoint.h": "endpoint",
     "hash_function.h": "base",
     "ledbat_options.h": "congestion",
+    "local_discovery_counters.h": "discovery",
     "random_source.h": "base",
     "address_rules.h": "base",
     "duration_histogram.h": "base",
