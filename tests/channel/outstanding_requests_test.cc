@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <map>
 #include <set>
 
@@ -25,6 +26,16 @@ struct Model {
 
   void add(ChunkRange range) {
     for (ChunkIndex c = range.begin; c < range.end; ++c) chunks[c] = {order++};
+  }
+  std::set<ChunkIndex> take_newest(std::uint64_t count) {
+    std::set<ChunkIndex> taken;
+    for (; count > 0; --count) {
+      const auto newest = std::ranges::max_element(
+          chunks, {}, [](const auto& entry) { return entry.second.order; });
+      taken.insert(newest->first);
+      chunks.erase(newest);
+    }
+    return taken;
   }
   bool receive(ChunkIndex chunk, TimePoint now) {
     const auto found = chunks.find(chunk);
@@ -65,7 +76,7 @@ TEST_SUITE("channel/outstanding_requests") {
       for (int step = 0; step < 100; ++step) {
         now += Microseconds(static_cast<std::int64_t>(random.below(2'000)));
         const ChunkIndex begin = random.below(120);
-        switch (random.below(8)) {
+        switch (random.below(9)) {
           case 0:
           case 1: {
             // As the swarm does: never what is outstanding already.
@@ -95,6 +106,13 @@ TEST_SUITE("channel/outstanding_requests") {
           case 6:
             REQUIRE(requests.contains(begin) == model.chunks.contains(begin));
             break;
+          case 7: {
+            // Those asked for last.
+            const std::uint64_t count =
+                std::min<std::uint64_t>(random.below(5), model.chunks.size());
+            REQUIRE(flat(requests.take_newest(count)) == model.take_newest(count));
+            break;
+          }
           default: {
             TimePoint first = kNever;
             for (const auto& [c, asked] : model.chunks) first = std::min(first, asked.passed_at);

@@ -84,7 +84,7 @@ TEST_SUITE("endpoint/many_swarms") {
     join_many(node, kMany, seed());
     const std::size_t used = heap_in_use() - before;
     MESSAGE("octets for an idle swarm: " << used / kMany);
-    CHECK(used < kMany * 4'096);
+    CHECK(used < kMany * 5'120);
     CHECK(node.endpoint().deadline() == kNever);
     CHECK(node.endpoint().statistics(world.now(node)).swarms == kMany);
   }

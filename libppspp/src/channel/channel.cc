@@ -36,6 +36,7 @@ Channel::Channel(ChannelId local, const TransportAddress& peer, const ChannelOpt
       last_fill_at_(now.monotonic),
       last_data_at_(now.monotonic),
       retry_at_(now.monotonic),
+      busy_since_(now.monotonic),
       received_(now.monotonic),
       last_ack_at_(now.monotonic),
       munro_again_at_(now.monotonic),
@@ -135,6 +136,16 @@ void Channel::take_back_requests(ChannelContext& context) {
     unsolicited_credit_ += range.size();
     context.give_back(*this, range);
     cancels_.add(range);
+  }
+}
+
+void Channel::trim_requests(ChannelContext& context, Now now) {
+  const std::uint64_t budget = std::max<std::uint64_t>(1, request_budget(context, now));
+  if (context.neighbours() < 2 || requests_.chunks() <= 2 * budget) return;
+  for (const ChunkRange range : requests_.take_newest(requests_.chunks() - budget)) {
+    unsolicited_credit_ += range.size();
+    cancels_.add(range);
+    context.give_back(*this, range);
   }
 }
 

@@ -91,6 +91,9 @@ class Channel {
   bool initiated() const { return initiated_; }
   // A number that both ends know and that differs between channels.
   std::uint32_t tag() const;
+  // A small number of its own among the channels of its swarm, for the swarm's tables.
+  std::uint32_t seat() const { return seat_; }
+  void set_seat(std::uint32_t seat) { seat_ = seat; }
   const PeerCapabilities& capabilities() const { return capabilities_; }
 
   // Input. Afterwards: closed()? deadline()? fill()!
@@ -103,6 +106,9 @@ class Channel {
   void close(std::string_view reason, bool tell_peer, CloseCause cause = CloseCause::ordinary);
   // Gives back what is still asked for, when the channel ends.
   void release(ChannelContext& context) { take_back_requests(context); }
+
+  // Gives back what it owes beyond what it is likely to bring soon, so that others can be asked.
+  void trim_requests(ChannelContext& context, Now now);
 
   // Writes the next datagram or train, of at most `allowance` octets of DATA datagrams (the upload
   // limit; control messages are free). Nothing: call again after an input or at deadline().
@@ -210,7 +216,7 @@ class Channel {
   void on_chunk(ChunkIndex chunk, const Data& message, std::span<const std::byte> payload,
                 std::uint32_t datagram_hashes, ChannelContext& context, Now now);
   void on_integrity(const Integrity& message, ChannelContext& context);
-  void note_peer_has(ChunkRange range);
+  void note_peer_has(ChunkRange range, ChannelContext& context);
   void on_ack(const Ack& message, ChannelContext& context, Now now);
   void on_have(ChunkRange range, ChannelContext& context, Now now);
   void on_choke(ChannelContext& context);
@@ -238,6 +244,8 @@ class Channel {
                    const WireFormat& format);
   void fill_requests(ByteWriter& out, ChannelContext& context, Now now);
   std::uint64_t request_budget(ChannelContext& context, Now now) const;
+  std::uint64_t least_requested(ChannelContext& context, Now now) const;
+  std::uint64_t delivery_rate(Now now) const;
   bool acks_due(Now now) const;
   TimePoint ack_deadline() const;
   Microseconds have_delay() const;
@@ -268,6 +276,7 @@ class Channel {
   ChannelId local_;
   TransportAddress peer_;
   ChannelOptions options_;
+  std::uint32_t seat_ = 0;
   ConversationState state_;
   PeerCapabilities capabilities_;
   bool initiated_;
@@ -292,9 +301,11 @@ class Channel {
   // Receiving.
   OutstandingRequests requests_;
   bool choked_by_peer_ = false;
-  int stalls_ = 0;          // times in a row that all was taken back
-  TimePoint last_data_at_;  // or when requests began to be outstanding
-  TimePoint retry_at_;      // no request before, after a stall
+  int stalls_ = 0;                       // times in a row that all was taken back
+  TimePoint last_data_at_;               // or when requests began to be outstanding
+  TimePoint retry_at_;                   // no request before, after a stall
+  TimePoint busy_since_;                 // requests have been outstanding without a pause
+  std::uint64_t rate_before_pause_ = 0;  // what it delivered then
   RateMeter received_;
   std::uint64_t unsolicited_credit_ = 64;  // late chunks of requests that were taken back
   std::uint64_t bytes_received_ = 0;

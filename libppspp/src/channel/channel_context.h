@@ -84,12 +84,20 @@ class ChannelContext {
     static_cast<void>(hashes_begin);
   }
 
+  // The peer has announced these, some of which it had not before.
+  virtual void on_peer_has(Channel& from, ChunkRange range) {
+    static_cast<void>(from);
+    static_cast<void>(range);
+  }
+
   // Asking. `pick` marks what it returns as asked for; it is empty when this peer has nothing to
   // give. What is not outstanding any more, and has not come, is given back.
   virtual ChunkRange pick(Channel& from, std::uint64_t max_chunks, Now now) = 0;
   virtual void give_back(Channel& from, ChunkRange range) = 0;
   // Octets that one channel may have under way without overrunning our socket's buffer.
   virtual std::uint64_t receive_share() const = 0;
+  // Channels of the swarm, this one included: how many there may be to ask.
+  virtual std::size_t neighbours() const = 0;
 
   // Serving.
   virtual bool can_serve() const = 0;

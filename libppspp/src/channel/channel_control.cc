@@ -11,9 +11,16 @@ namespace {
 constexpr Microseconds kLongestDelay = std::chrono::milliseconds(25);  // decision 5
 constexpr Microseconds kLiveHaveDelay = std::chrono::milliseconds(5);
 constexpr std::uint64_t kFirstRequestBytes = 256 << 10;
+constexpr std::uint64_t kFirstAmongManyBytes = 16 << 10;
+constexpr std::uint64_t kLeastRequestBytes = 4 << 10;
 constexpr std::uint64_t kMaxRequestBytes = 64 << 20;
+// When the rate of a peer is known: after so much, and so long after a pause.
+constexpr std::uint64_t kKnownAfterBytes = 32 << 10;
+constexpr Microseconds kStartLasts = std::chrono::milliseconds(100);
 constexpr std::uint64_t kStalledRequestChunks = 16;
 constexpr Microseconds kRequestAhead = std::chrono::milliseconds(200);
+constexpr Microseconds kAheadAmongMany = std::chrono::milliseconds(100);
+constexpr std::size_t kMany = 4;
 constexpr Microseconds kLeastRequestAhead = std::chrono::milliseconds(2);
 // A live feed is asked for as it comes, of many: what one peer may owe at first, how far ahead, and
 // what it may owe while it is silent.
@@ -189,7 +196,7 @@ std::uint64_t Channel::request_budget(ChannelContext& context, Now now) const {
     if (now.monotonic < retry_at_) return 0;
     return options_.live ? kStalledLiveChunks : kStalledRequestChunks;
   }
-  const std::uint64_t rate = receive_rate(now);
+  const std::uint64_t rate = delivery_rate(now);
   const auto bytes_in = [rate](Microseconds span) {
     return rate / 1'000 * static_cast<std::uint64_t>(span.count()) / 1'000;
   };
@@ -199,12 +206,31 @@ std::uint64_t Channel::request_budget(ChannelContext& context, Now now) const {
     return std::clamp(chunks, kFirstLiveChunks,
                       OutstandingRequests::kMaxEntries / std::uint64_t{2});
   }
-  const std::uint64_t wished = bytes_in(rtt_.smoothed() * 2 + kRequestAhead);
+  const bool many = context.neighbours() > kMany;
+  const std::uint64_t wished = bytes_in(many ? rtt_.smoothed() * 3 / 2 + kAheadAmongMany
+                                             : rtt_.smoothed() * 2 + kRequestAhead);
   const std::uint64_t held = std::max<std::uint64_t>(
       context.receive_share(), bytes_in(rtt_.smoothed() * 2 + kLeastRequestAhead));
   const std::uint64_t bytes =
-      std::clamp(std::min(wished, held), kFirstRequestBytes, kMaxRequestBytes);
+      std::clamp(std::min(wished, held), least_requested(context, now), kMaxRequestBytes);
   return std::max<std::uint64_t>(1, bytes / context.metadata().chunk_size);
+}
+
+// What it is asked for at first, and as long as nothing is known of how fast it is; less, where
+// there are others to ask.
+std::uint64_t Channel::least_requested(ChannelContext& context, Now now) const {
+  const auto others = std::max<std::uint64_t>(1, context.neighbours());
+  const bool known =
+      bytes_received_ >= kKnownAfterBytes && now.monotonic >= busy_since_ + kStartLasts;
+  if (known && others > 1) return kLeastRequestBytes;
+  return std::max(kFirstRequestBytes / others, kFirstAmongManyBytes);
+}
+
+// What the peer delivers, or what it did before a pause in which nothing was asked of it.
+std::uint64_t Channel::delivery_rate(Now now) const {
+  const std::uint64_t rate = receive_rate(now);
+  const bool starting = now.monotonic < busy_since_ + rtt_.smoothed() * 2 + kStartLasts;
+  return starting ? std::max(rate, rate_before_pause_) : rate;
 }
 
 void Channel::fill_requests(ByteWriter& out, ChannelContext& context, Now now) {
@@ -232,7 +258,7 @@ void Channel::fill_requests(ByteWriter& out, ChannelContext& context, Now now) {
       break;
     }
   }
-  if (first && !requests_.empty()) last_data_at_ = now.monotonic;
+  if (first && !requests_.empty()) last_data_at_ = busy_since_ = now.monotonic;
 }
 
 }  // namespace ppspp

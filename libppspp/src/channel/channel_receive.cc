@@ -62,6 +62,7 @@ void Channel::on_chunk(ChunkIndex chunk, const Data& message, std::span<const st
                        std::uint32_t datagram_hashes, ChannelContext& context, Now now) {
   const auto delay = static_cast<std::int64_t>(now.wall.microseconds - message.timestamp_us);
   const bool asked = requests_.on_received(chunk, now.monotonic);
+  if (asked && requests_.empty()) rate_before_pause_ = delivery_rate(now);
   if (!context.is_wanted(chunk)) {
     if (context.verified().contains(chunk)) {
       on_duplicate(chunk, delay);
@@ -116,7 +117,7 @@ void Channel::keep_early_hashes(std::uint32_t begin, ChannelContext& context) {
 void Channel::on_ack(const Ack& message, ChannelContext& context, Now now) {
   const ChunkRange range = intersection(message.chunks, context.extent());
   if (range.empty()) return;
-  note_peer_has(range);
+  note_peer_has(range, context);
   if (halving_may_be_spurious_ && wanted_.has_lost(range)) {
     halving_may_be_spurious_ = false;
     ledbat_.on_spurious_loss(now.monotonic);
@@ -145,7 +146,7 @@ void Channel::on_ack(const Ack& message, ChannelContext& context, Now now) {
 void Channel::on_have(ChunkRange announced, ChannelContext& context, Now now) {
   const ChunkRange range = intersection(announced, context.extent());
   if (range.empty()) return;
-  note_peer_has(range);
+  note_peer_has(range, context);
   wanted_.remove(range);  // the implicit CANCEL of 3.8 #156
   if (capabilities_.draft_era) {
     on_ack(Ack{range, ledbat_.base_delay().value_or(0)}, context, now);
@@ -153,7 +154,7 @@ void Channel::on_have(ChunkRange announced, ChannelContext& context, Now now) {
 }
 
 // Of a live feed a peer keeps no more than its window behind the newest chunk (6.2 #148).
-void Channel::note_peer_has(ChunkRange range) {
+void Channel::note_peer_has(ChunkRange range, ChannelContext& context) {
   if (options_.live) {
     peer_end_ = std::max(peer_end_, range.end);
     const std::uint64_t window = capabilities_.discard_window;
@@ -162,7 +163,9 @@ void Channel::note_peer_has(ChunkRange range) {
       range.begin = std::max(range.begin, peer_end_ - window);
     }
   }
+  const std::uint64_t before = peer_has_.count();
   if (!range.empty()) peer_has_.insert(range);
+  if (peer_has_.count() != before) context.on_peer_has(*this, range);
 }
 
 void Channel::on_choke(ChannelContext& context) {

@@ -121,6 +121,21 @@ std::vector<ChunkRange> OutstandingRequests::take_all() {
   return ranges;
 }
 
+std::vector<ChunkRange> OutstandingRequests::take_newest(std::uint64_t chunks) {
+  std::vector<ChunkRange> ranges;
+  while (chunks > 0 && !entries_.empty()) {
+    ChunkRange& last = entries_.back().range;
+    const std::uint64_t taken = std::min(chunks, last.size());
+    ranges.push_back({last.end - taken, last.end});
+    last.end -= taken;
+    chunks -= taken;
+    chunks_ -= taken;
+    if (last.empty()) entries_.pop_back();
+  }
+  passed_ = std::min(passed_, entries_.size());
+  return ranges;
+}
+
 std::vector<ChunkRange> OutstandingRequests::take_overdue(Microseconds patience, TimePoint now) {
   std::vector<ChunkRange> ranges;
   // Entries behind passed_ are not late; those before it are in the order of their requests, not of

@@ -27,6 +27,8 @@ class OutstandingRequests {
   std::uint64_t remove(ChunkRange range);
   bool contains(ChunkIndex chunk) const;
   std::vector<ChunkRange> take_all();
+  // Takes out the `chunks` that were asked for last; the newest come first.
+  std::vector<ChunkRange> take_newest(std::uint64_t chunks);
 
   // Takes out the chunks that were passed by later ones more than `patience` ago.
   std::vector<ChunkRange> take_overdue(Microseconds patience, TimePoint now);

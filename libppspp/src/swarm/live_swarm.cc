@@ -84,7 +84,9 @@ void LiveSwarm::slide_window() {
     playout_.skip_to(begin);
   }
   const ChunkRange gone{0, begin};
-  for (BinSet* set : {&verified_, &requested_, &announced_, &asked_again_}) set->erase(gone);
+  for (BinSet* set : {&verified_, &requested_, &announced_, &asked_again_, &twice_}) {
+    set->erase(gone);
+  }
   for (Channel* channel : channels_) channel->cancel(gone);
 }
 
@@ -178,8 +180,9 @@ void LiveSwarm::give_up_late_chunks(Now now) {
     if (late.empty()) return;
     count_given_up(late);
     requested_.erase(late);
+    twice_.erase(late);
     for (Channel* channel : channels_) {
-      channel->cancel(late);
+      cancel_at(*channel, late);
       touch(*channel);
     }
   }

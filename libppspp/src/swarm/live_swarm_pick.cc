@@ -78,7 +78,7 @@ ChunkRange LiveSwarm::pick_urgent(const Channel& from, std::uint64_t max_chunks,
       continue;
     }
     if (requested_.intersects(mine)) {
-      asked_twice_ = true;
+      twice_.insert(mine);
       asked_again_.insert(mine);
     }
     return mine;

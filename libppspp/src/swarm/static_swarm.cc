@@ -86,6 +86,7 @@ Result<void> StaticSwarm::begin_with_tree(const SwarmContent& content) {
 }
 
 void StaticSwarm::remove_channel(Channel& channel, bool retry_now, Now now) {
+  if (rarest_ != nullptr) rarest_->remove_peer(channel.seat());
   Swarm::remove_channel(channel, retry_now, now);
   if (sizes_.turn() == &channel) sizes_.end_turn();
   review_size(now);
@@ -134,7 +135,7 @@ void StaticSwarm::cancel_unwanted() {
     channel->requests().for_each(
         [&](ChunkRange range) { windows_.subtract_from(range, unwanted); });
     for (const ChunkRange range : unwanted) {
-      channel->cancel(range);
+      cancel_at(*channel, range);
       forget_requests(range);
     }
   }
@@ -142,8 +143,10 @@ void StaticSwarm::cancel_unwanted() {
 
 ChunkRange StaticSwarm::pick_chunks(Channel& from, std::uint64_t max_chunks, Now now) {
   if (chunk_count_ == 0) return pick_for_size(from);
+  schedule_review(now);
   const PickQuestion q{.from = from,
                        .channels = channels_,
+                       .turn = turn_++,
                        .verified = verified_,
                        .requested = requested_,
                        .chunk_count = chunk_count_,
@@ -152,7 +155,13 @@ ChunkRange StaticSwarm::pick_chunks(Channel& from, std::uint64_t max_chunks, Now
   if (const ChunkRange urgent = windows_.pick_urgent(q); !urgent.empty()) return urgent;
   if (const ChunkRange ahead = windows_.pick_ahead(q); !ahead.empty()) return ahead;
   if (const ChunkRange range = pick_by_policy(q); !range.empty()) return range;
+  if (rarest_ != nullptr && !near_end()) return {};
   return take_over(pick_takeover(q, metadata_.chunk_size, now));
+}
+
+// All that is missing has been asked for.
+bool StaticSwarm::near_end() const {
+  return verified_.count() + requested_.count() >= chunk_count_;
 }
 
 ChunkRange StaticSwarm::pick_by_policy(const PickQuestion& q) {
@@ -160,7 +169,12 @@ ChunkRange StaticSwarm::pick_by_policy(const PickQuestion& q) {
     case PickPolicy::in_order:
       return pick_in_order(q);
     case PickPolicy::rarest_first:
-      return pick_rarest_first(q, random_);
+      return rarest_->pick({.seat = q.from.seat(),
+                            .peer_has = q.from.peer_has(),
+                            .verified = verified_,
+                            .requested = requested_,
+                            .max_chunks = q.max_chunks},
+                           random_);
     case PickPolicy::on_demand:
       return {};
   }
@@ -177,10 +191,10 @@ ChunkRange StaticSwarm::pick_late_chunks(const PickQuestion& q, Now now) {
 ChunkRange StaticSwarm::take_over(const Takeover& takeover) {
   if (takeover.chunks.empty()) return {};
   if (takeover.cancel) {
-    takeover.from->cancel(takeover.chunks);
-    touched_.push_back(takeover.from->local());
+    cancel_at(*takeover.from, takeover.chunks);
+    touch(*takeover.from);
   } else {
-    asked_twice_ = true;
+    twice_.insert(takeover.chunks);
   }
   return takeover.chunks;
 }
@@ -197,7 +211,7 @@ void StaticSwarm::flush(Now now) {
   for (const Received& received : batch_) accept(received, now);
   write_run(now);
   batch_.clear();
-  check_complete();
+  check_complete(now);
   review_size(now);
 }
 
@@ -225,11 +239,13 @@ bool StaticSwarm::know_peaks(const Received& received) {
          verifier_.accept_peaks(with_early_hashes(received));
 }
 
-void StaticSwarm::check_complete() {
+void StaticSwarm::check_complete(Now now) {
   if (complete_ || !length_ || verified_.count() != chunk_count_) return;
   complete_ = true;
-  asked_twice_ = false;
-  for (Channel* channel : channels_) channel->cancel({0, chunk_count_});
+  twice_.clear();
+  rarest_.reset();
+  for (Channel* channel : channels_) cancel_at(*channel, {0, chunk_count_});
+  tell_complete(now);
   events_.push_back({handle_, event::Complete{}});
 }
 

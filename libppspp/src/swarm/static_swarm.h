@@ -4,7 +4,9 @@
 
 #include <memory>
 
+#include "channel/range_list.h"
 #include "swarm/chunk_picker.h"
+#include "swarm/rarest_first.h"
 #include "swarm/read_windows.h"
 #include "swarm/size_detection.h"
 #include "swarm/swarm.h"
@@ -20,10 +22,11 @@ class StaticSwarm final : public Swarm {
                                                const JoinSettings& settings, RandomSource& random,
                                                ChannelScratch& scratch);
 
+  void add_channel(Channel& channel, Now now) override;
   void remove_channel(Channel& channel, bool retry_now, Now now) override;
   void flush(Now now) override;
-  TimePoint deadline() const override { return size_deadline_; }
-  void handle_deadline(Now now) override { review_size(now); }
+  TimePoint deadline() const override;
+  void handle_deadline(Now now) override;
   void set_read_position(ChunkIndex chunk) override;
   void set_read_windows(std::span<const ReadWindow> windows) override;
   SwarmStatus status() const override;
@@ -34,6 +37,7 @@ class StaticSwarm final : public Swarm {
   ChunkRange acknowledgeable(ChunkIndex chunk) const override;
   bool complete() const override { return complete_; }
   bool is_wanted(ChunkIndex chunk) const override;
+  void on_peer_has(Channel& from, ChunkRange range) override;
   bool can_serve() const override { return !store_failed_ && chunk_count_ != 0; }
   std::size_t payload_size(ChunkIndex chunk) const override;
   Bin proof_top(ChunkIndex chunk) const override;
@@ -46,7 +50,18 @@ class StaticSwarm final : public Swarm {
   Result<void> begin_with_tree(const SwarmContent& content);
 
   ChunkRange pick_chunks(Channel& from, std::uint64_t max_chunks, Now now) override;
+  void start_picking();
+  void seat(const Channel& channel);
   ChunkRange pick_by_policy(const PickQuestion& question);
+  bool near_end() const;
+  void on_changed(ChunkRange range) override;
+  void offer_again(ChunkRange range, const Channel* but) override;
+  void wake_hungry(ChunkRange range, std::size_t most, const Channel* but);
+  void schedule_review(Now now);
+  void review_requests(Now now);
+  Microseconds have_round() const;
+  void tell_stored(ChunkRange run, Now now) override;
+  void announce_pending(Now now);
   ChunkRange pick_late_chunks(const PickQuestion& question, Now now);
   ChunkRange take_over(const Takeover& takeover);
   ReadWindow window_from(ChunkIndex chunk) const;
@@ -55,7 +70,8 @@ class StaticSwarm final : public Swarm {
   bool know_peaks(const Received& received);
   void accept(const Received& received, Now now);
   bool matches(ChunkIndex chunk, std::span<const std::byte> payload) override;
-  void check_complete();
+  void check_complete(Now now);
+  void tell_complete(Now now);
 
   // static_swarm_size.cc
   bool detects_size() const {
@@ -74,6 +90,11 @@ class StaticSwarm final : public Swarm {
   SizeDetection sizes_;
   TimePoint size_deadline_ = kNever;
   ReadWindows windows_;
+  std::unique_ptr<RarestFirst> rarest_;  // while something is missing
+  std::size_t turn_ = 0;                 // where looks at some of the channels begin
+  TimePoint review_at_ = kNever;
+  RangeList pending_haves_{256};  // stored since the last round of HAVEs
+  TimePoint announce_at_ = kNever;
   bool complete_ = false;
 };
 

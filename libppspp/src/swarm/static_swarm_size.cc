@@ -54,9 +54,7 @@ void StaticSwarm::accept_for_size(const Received& received, Now now) {
     return;
   }
   const ChunkRange own{chunk.chunk, chunk.chunk + 1};
-  if (asked_twice_) {
-    for (Channel* channel : channels_) channel->cancel(own);
-  }
+  cancel_twice_asked(own);
   requested_.erase(own);
   if (sizes_.claim().proved()) return learn_size(*received.from, now);
   acknowledge_for_size(received);
@@ -85,6 +83,7 @@ void StaticSwarm::learn_size(Channel& from, Now now) {
   const auto hashes = claim.hashes();
   verifier_.start(chunk_count_, memory, hashes);
   events_.push_back({handle_, event::SizeKnown{*length_}});
+  start_picking();
   const auto held = sizes_.take_held();
   for (const SizeDetection::Held& h : held) {
     if (verifier_.verify(h.chunk, h.octets, hashes) != Verdict::verified) continue;

@@ -1,6 +1,7 @@
 #include "swarm/swarm.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/assert.h"
 #include "base/log.h"
@@ -59,6 +60,13 @@ void Swarm::update_goal() {
 
 void Swarm::add_channel(Channel& channel, Now now) {
   channels_.push_back(&channel);
+  if (free_seats_.empty()) {
+    channel.set_seat(static_cast<std::uint32_t>(seats_.size()));
+    seats_.emplace_back();
+  } else {
+    channel.set_seat(free_seats_.back());
+    free_seats_.pop_back();
+  }
   address_book_.on_connecting(channel.peer(), channel.local(), channel.initiated());
   update_goal();
   if (channel.established()) on_established(channel, now);
@@ -73,7 +81,10 @@ void Swarm::on_established(Channel& channel, Now) {
 
 void Swarm::remove_channel(Channel& channel, bool retry_now, Now now) {
   channel.release(*this);
+  note_owing(channel);
   std::erase(channels_, &channel);
+  seats_[channel.seat()] = {};
+  free_seats_.push_back(channel.seat());
   // What it brought in this batch is lost with it.
   std::erase_if(batch_, [&](const Received& received) {
     if (received.from != &channel) return false;
@@ -104,6 +115,7 @@ std::uint64_t Swarm::take_requested_bytes() {
 
 ChunkRange Swarm::pick(Channel& from, std::uint64_t max_chunks, Now now) {
   if (complete() || store_failed_) return {};
+  note_owing(from);
   if (request_allowance_ <= requested_bytes_) {
     held_by_allowance_ = true;
     return {};
@@ -112,35 +124,68 @@ ChunkRange Swarm::pick(Channel& from, std::uint64_t max_chunks, Now now) {
   const std::uint64_t allowed =
       std::max<std::uint64_t>(1, (request_allowance_ - requested_bytes_) / metadata_.chunk_size);
   const ChunkRange range = pick_chunks(from, std::min(max_chunks, allowed), now);
+  Seat& seat = seats_[from.seat()];
+  if (range.empty()) {
+    seat.hungry = true;
+    return range;
+  }
+  if (!std::exchange(seat.owing, true)) ++owing_;
   requested_.insert(range);
+  on_changed(range);
   requested_bytes_ += range.size() * metadata_.chunk_size;
   return range;
 }
 
 void Swarm::give_back(Channel& from, ChunkRange range) {
+  note_owing(from);
   forget_requests(range);
+  offer_again(range, &from);
+}
+
+void Swarm::offer_again(ChunkRange, const Channel* but) {
   for (const Channel* channel : channels_) {
-    if (channel != &from) touched_.push_back(channel->local());
+    if (channel != but) touch(*channel);
   }
 }
 
 // To be asked for again, but for what is still outstanding elsewhere.
 void Swarm::forget_requests(ChunkRange range) {
   requested_.erase(range);
-  if (!asked_twice_) return;
-  for (const Channel* channel : channels_) {
-    channel->requests().for_each([&](ChunkRange other) {
-      if (other.intersects(range)) requested_.insert(intersection(other, range));
-    });
+  if (twice_.intersects(range)) {
+    for (const Channel* channel : channels_) {
+      channel->requests().for_each([&](ChunkRange other) {
+        if (other.intersects(range)) requested_.insert(intersection(other, range));
+      });
+    }
+  }
+  on_changed(range);
+}
+
+void Swarm::cancel_at(Channel& channel, ChunkRange range) {
+  channel.cancel(range);
+  note_owing(channel);
+}
+
+// They are here now.
+void Swarm::cancel_twice_asked(ChunkRange range) {
+  if (!twice_.intersects(range)) return;
+  twice_.erase(range);
+  for (Channel* channel : channels_) cancel_at(*channel, range);
+}
+
+void Swarm::note_owing(const Channel& channel) {
+  const bool owing = !channel.requests().empty();
+  if (std::exchange(seats_[channel.seat()].owing, owing) == owing) return;
+  if (owing) {
+    ++owing_;
+  } else {
+    --owing_;
   }
 }
 
 // Half of the buffer, since it counts more than the octets of the content.
 std::uint64_t Swarm::receive_share() const {
-  const auto active = std::count_if(channels_.begin(), channels_.end(), [](const Channel* channel) {
-    return !channel->requests().empty();
-  });
-  return receive_buffer_ / 2 / static_cast<std::uint64_t>(std::max<std::ptrdiff_t>(1, active));
+  return receive_buffer_ / 2 / std::max<std::size_t>(1, owing_);
 }
 
 SwarmStatus Swarm::status() const {

@@ -38,7 +38,7 @@ class Swarm : public ChannelContext {
   ChunkStore* store() { return store_.get(); }
 
   // Channels, which the endpoint owns. A removed one gives back what it had asked for.
-  void add_channel(Channel& channel, Now now);
+  virtual void add_channel(Channel& channel, Now now);
   virtual void remove_channel(Channel& channel, bool retry_now, Now now);
   virtual void on_established(Channel& channel, Now now);
   std::span<Channel* const> channels() const { return channels_; }
@@ -90,6 +90,7 @@ class Swarm : public ChannelContext {
   ChunkRange pick(Channel& from, std::uint64_t max_chunks, Now now) override;
   void give_back(Channel& from, ChunkRange range) override;
   std::uint64_t receive_share() const override;
+  std::size_t neighbours() const override { return channels_.size(); }
   ReadOutcome read(std::span<const ChunkSlot> slots) override;
   // Whether what the store gave is still the chunk; if not, it is taken out of verified().
   bool still_genuine(ChunkIndex chunk, std::span<const std::byte> payload);
@@ -110,6 +111,12 @@ class Swarm : public ChannelContext {
   virtual ChunkRange pick_chunks(Channel& from, std::uint64_t max_chunks, Now now) = 0;
   virtual bool matches(ChunkIndex chunk, std::span<const std::byte> payload) = 0;
   virtual void on_stored(ChunkRange run, Now now);
+  // Peers are to hear of what was stored.
+  virtual void tell_stored(ChunkRange run, Now now);
+  // What may be asked for again: others than `but` are to look at it.
+  virtual void offer_again(ChunkRange range, const Channel* but);
+  // verified_ or requested_ have changed there.
+  virtual void on_changed(ChunkRange range) { static_cast<void>(range); }
 
   // swarm_receive.cc
   bool take_duplicate(const Received& received);
@@ -118,6 +125,9 @@ class Swarm : public ChannelContext {
                    std::span<const std::byte> payload, Now now);
   void write_run(Now now);
   void forget_requests(ChunkRange range);
+  void cancel_at(Channel& channel, ChunkRange range);
+  void cancel_twice_asked(ChunkRange range);
+  void note_owing(const Channel& channel);
   std::span<const ClaimedHash> hashes_of(const ReceivedChunk& chunk, bool own_only) const;
   std::vector<ClaimedHash> with_early_hashes(const Received& received) const;
   // Tries `verify` with more and more of the hashes that may belong to the chunk.
@@ -140,9 +150,16 @@ class Swarm : public ChannelContext {
   BinSet verified_;
   BinSet requested_;
   bool store_failed_ = false;
-  bool asked_twice_ = false;  // some chunks are outstanding at several peers
+  BinSet twice_;  // chunks that may be outstanding at several peers
 
+  // What is known of each channel here; by its seat.
+  struct Seat {
+    bool owing = false;   // something is outstanding
+    bool hungry = false;  // it might be asked for more, but there was nothing to ask
+  };
   std::vector<Channel*> channels_;
+  std::vector<Seat> seats_;
+  std::size_t owing_ = 0;
   AddressBook address_book_;
   std::vector<Received> batch_;  // what has come since the last flush
 
@@ -152,6 +169,7 @@ class Swarm : public ChannelContext {
   std::uint64_t chunks_stored_ = 0;
 
  private:
+  std::vector<std::uint32_t> free_seats_;
   std::size_t receive_buffer_ = 0;
   std::size_t neighbours_ = 0;
   std::uint64_t request_allowance_ = ~std::uint64_t{0};

@@ -26,7 +26,8 @@ std::uint32_t Swarm::next_hash_number() const {
 void Swarm::receive_chunk(Channel& from, const ReceivedChunk& chunk) {
   batch_.push_back({&from, chunk});
   // Late, and perhaps asked of another peer meanwhile.
-  if (!chunk.asked) asked_twice_ = true;
+  if (!chunk.asked) twice_.insert({chunk.chunk, chunk.chunk + 1});
+  note_owing(from);
 }
 
 std::span<const ClaimedHash> Swarm::hashes_of(const ReceivedChunk& chunk, bool own_only) const {
@@ -55,7 +56,7 @@ void Swarm::refuse(const Received& received, Verdict verdict, Now now) {
   ++counts_.chunks_rejected;
   received.from->on_wrong_chunk();
   forget_requests({chunk, chunk + 1});
-  for (const Channel* channel : channels_) touched_.push_back(channel->local());
+  offer_again({chunk, chunk + 1}, nullptr);
 }
 
 std::vector<ClaimedHash> Swarm::with_early_hashes(const Received& received) const {
@@ -106,11 +107,16 @@ void Swarm::on_stored(ChunkRange run, Now now) {
   } else {
     events_.push_back({handle_, event::ChunksVerified{run}});
   }
+  on_changed(run);
+  cancel_twice_asked(run);
+  tell_stored(run, now);
+}
+
+void Swarm::tell_stored(ChunkRange run, Now now) {
   for (Channel* channel : channels_) {
-    if (asked_twice_) channel->cancel(run);
     if (!channel->established()) continue;
     if (!channel->peer_complete(chunk_count())) channel->announce(run, now);
-    touched_.push_back(channel->local());
+    touch(*channel);
   }
 }
 

@@ -1,0 +1,147 @@
+// What the peers of a static content have, what they are told of what is here, and whom of them to
+// look at again: at a cost that does not grow with their number for each chunk.
+#include <algorithm>
+
+#include "swarm/static_swarm.h"
+
+namespace ppspp {
+namespace {
+
+// Who owes too much by what it delivers gives some of it back.
+constexpr Microseconds kReviewEvery = std::chrono::milliseconds(250);
+// With so many channels each HAVE goes out at once; with more, they go in rounds, so that there are
+// at most 500 datagrams a second for them.
+constexpr std::size_t kToldAtOnce = 8;
+constexpr Microseconds kRoundPerChannel = std::chrono::milliseconds(2);
+constexpr Microseconds kLongestRound = std::chrono::milliseconds(250);
+constexpr std::size_t kMostLookedAt = 32;
+constexpr std::size_t kWokenAtOnce = 4;
+
+}  // namespace
+
+// --- What they have
+
+void StaticSwarm::start_picking() {
+  const bool later = channels_.empty() || chunk_count_ == 0;  // when there is somebody to ask
+  if (complete_ || settings_.policy != PickPolicy::rarest_first || later) return;
+  rarest_ = std::make_unique<RarestFirst>();
+  rarest_->start(chunk_count_, metadata_.chunk_size, verified_, requested_, random_);
+  for (const Channel* channel : channels_) seat(*channel);
+}
+
+void StaticSwarm::add_channel(Channel& channel, Now now) {
+  Swarm::add_channel(channel, now);
+  if (rarest_ != nullptr) {
+    seat(channel);
+  } else {
+    start_picking();
+  }
+}
+
+void StaticSwarm::seat(const Channel& channel) {
+  rarest_->add_peer(channel.seat());
+  const BinSet& has = channel.peer_has();
+  const bool all = channel.peer_complete(chunk_count_);
+  for (ChunkRange run = has.next_run(0); !run.empty(); run = has.next_run(run.end)) {
+    rarest_->on_have(channel.seat(), run, all);
+  }
+}
+
+void StaticSwarm::on_peer_has(Channel& from, ChunkRange range) {
+  if (rarest_ == nullptr) return;
+  rarest_->on_have(from.seat(), range, from.peer_complete(chunk_count_));
+}
+
+void StaticSwarm::on_changed(ChunkRange range) {
+  if (rarest_ != nullptr) rarest_->on_changed(range, verified_, requested_);
+}
+
+// --- Whom to look at again
+
+TimePoint StaticSwarm::deadline() const {
+  return std::min({size_deadline_, review_at_, announce_at_});
+}
+
+void StaticSwarm::handle_deadline(Now now) {
+  if (now.monotonic >= announce_at_) announce_pending(now);
+  if (now.monotonic >= review_at_) review_requests(now);
+  review_size(now);
+}
+
+void StaticSwarm::offer_again(ChunkRange range, const Channel* but) {
+  wake_hungry(range, kWokenAtOnce, but);
+}
+
+// Those of whom nothing could be asked when they were looked at last.
+void StaticSwarm::wake_hungry(ChunkRange range, std::size_t most, const Channel* but) {
+  const std::size_t looks = std::min(channels_.size(), kMostLookedAt);
+  for (std::size_t i = 0; i < looks && most > 0; ++i) {
+    const Channel& channel = *channels_[turn_++ % channels_.size()];
+    Seat& seat = seats_[channel.seat()];
+    if (!seat.hungry || &channel == but || !channel.peer_has().intersects(range)) continue;
+    seat.hungry = false;
+    touch(channel);
+    --most;
+  }
+}
+
+void StaticSwarm::schedule_review(Now now) {
+  if (review_at_ == kNever) review_at_ = now.monotonic + kReviewEvery;
+}
+
+void StaticSwarm::review_requests(Now now) {
+  review_at_ = kNever;
+  if (complete_ || store_failed_ || owing_ == 0) return;
+  review_at_ = now.monotonic + kReviewEvery;
+  for (Channel* channel : channels_) {
+    if (!seats_[channel->seat()].owing) continue;
+    channel->trim_requests(*this, now);
+    touch(*channel);
+  }
+  wake_hungry({0, chunk_count_}, kMostLookedAt, nullptr);
+}
+
+// --- What they are told
+
+Microseconds StaticSwarm::have_round() const {
+  if (channels_.size() <= kToldAtOnce) return Microseconds(0);
+  return std::min<Microseconds>(kRoundPerChannel * static_cast<std::int64_t>(channels_.size()),
+                                kLongestRound);
+}
+
+void StaticSwarm::tell_stored(ChunkRange run, Now now) {
+  if (announce_at_ == kNever) announce_at_ = now.monotonic + have_round();
+  if (!pending_haves_.add(run)) {
+    announce_pending(now);
+    pending_haves_.add(run);
+  }
+  if (near_end()) wake_hungry({0, chunk_count_}, 2, nullptr);
+}
+
+// Whoever has something itself does not need to hear that we have it.
+void StaticSwarm::announce_pending(Now now) {
+  announce_at_ = kNever;
+  for (Channel* channel : channels_) {
+    if (!channel->established() || channel->peer_complete(chunk_count_)) continue;
+    bool told = false;
+    for (const ChunkRange run : pending_haves_.ranges()) {
+      if (channel->peer_has().contains(run)) continue;
+      channel->announce(run, now);
+      told = true;
+    }
+    if (told) touch(*channel);
+  }
+  pending_haves_.clear();
+}
+
+void StaticSwarm::tell_complete(Now now) {
+  pending_haves_.clear();
+  announce_at_ = review_at_ = kNever;
+  for (Channel* channel : channels_) {
+    if (!channel->established()) continue;
+    if (!channel->peer_complete(chunk_count_)) channel->announce({0, chunk_count_}, now);
+    touch(*channel);
+  }
+}
+
+}  // namespace ppspp
