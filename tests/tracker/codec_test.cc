@@ -46,7 +46,7 @@ TEST_SUITE("tracker/codec") {
         {"1", "p",
          Connect{.peer_num = PeerNum{.peer_count = 0},
                  .addresses = {peer("192.0.2.1:1"), peer("[2001:db8::1]:65535")},
-                 .actions = {{"aa", Action::join, PeerMode::seeder, octets(0)},
+                 .actions = {{"aa", Action::join, PeerMode::seeder, octets(0), "cs=8192"},
                              {"bb", Action::leave, PeerMode::leech, octets(kMaxCertificateSize)}}}},
         {"2", "p", Find{.swarm_id = std::string(kMaxSwarmIdSize, 'a')}},
         {"3", "p", StatReport{}},

@@ -193,6 +193,7 @@ SwarmAction read_swarm_action(Reader& in, const json::value& value) {
   if (const json::value* const request = object->if_contains("certificate_request")) {
     action.certificate_request = in.octets(*request, "certificate_request");
   }
+  action.url_options = in.optional_text(*object, "url_options", kMaxTextSize);
   return action;
 }
 

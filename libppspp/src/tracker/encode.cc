@@ -88,6 +88,7 @@ json::object value_of(const SwarmAction& action) {
   if (action.certificate_request) {
     object["certificate_request"] = base64(*action.certificate_request);
   }
+  if (!action.url_options.empty()) object["url_options"] = text(action.url_options);
   return object;
 }
 

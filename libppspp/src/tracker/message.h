@@ -82,6 +82,9 @@ struct SwarmAction {
   // Extension: the peer asks for a membership certificate (RFC 7574, 12.2.2), with the PKCS#10
   // request in DER; one without octets leaves the key to the tracker. Absent: it does not ask.
   std::optional<Octets> certificate_request = {};
+  // Extension: what the swarm's URL says of it behind '?', "cs=8192&mhf=sha1", so that the tracker
+  // can begin a handshake that the peer answers. Empty: the defaults.
+  std::string url_options = {};
   friend bool operator==(const SwarmAction&, const SwarmAction&) = default;
 };
 
