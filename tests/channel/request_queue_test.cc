@@ -108,6 +108,48 @@ TEST_SUITE("channel/request_queue") {
     }
   }
 
+  TEST_CASE(
+      "what is put behind the rest comes all the same, once, and goes first again at the end") {
+    Rng random(seed());
+    for (int round = 0; round < 300; ++round) {
+      RequestQueue queue;
+      BinSet spread;
+      BinSet waiting;
+      for (int step = 0; step < 60; ++step) {
+        const ChunkRange range = random_range(random);
+        switch (random.below(6)) {
+          case 0:
+          case 1:
+            REQUIRE(queue.add(range));
+            waiting.insert(range);
+            break;
+          case 2:
+            queue.remove(range);
+            waiting.erase(range);
+            break;
+          case 3:
+            spread.insert(range);
+            break;
+          case 4:
+            if (random.below(4) == 0) queue.undefer();
+            break;
+          default:
+            for (int i = 0; i < 5 && !queue.empty(); ++i) {
+              queue.defer(spread);
+              const ChunkIndex chunk = queue.next()->chunk;
+              REQUIRE(waiting.contains(chunk));
+              REQUIRE(queue.has_fresh() == !spread.contains(chunk));
+              queue.pop();
+              waiting.erase({chunk, chunk + 1});
+              spread.insert({chunk, chunk + 1});
+            }
+        }
+        REQUIRE(queue.chunks() == waiting.count());
+        REQUIRE(queue.empty() == waiting.empty());
+      }
+    }
+  }
+
   TEST_CASE("what was popped and not sent goes back to the front, in its order") {
     RequestQueue queue;
     queue.add({10, 20});

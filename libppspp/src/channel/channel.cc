@@ -155,7 +155,8 @@ TimePoint Channel::deadline(const ChannelContext& context) const {
   TimePoint first = std::min(ack_deadline(), send_deadline());
   first = std::min(first, silent_since());
   if (!haves_.empty()) first = std::min(first, have_since_ + have_delay());
-  first = std::min({first, last_sent_at_ + kKeepAliveEvery, tell_munro_at_, confirm_at_});
+  first = std::min(
+      {first, last_sent_at_ + kKeepAliveEvery, tell_munro_at_, confirm_at_, unchoke_again_at_});
   if (sent_since_received_ >= kDeadAfterDatagrams) {
     first = std::min(first, last_received_at_ + kDeadAfter);
   }
@@ -233,15 +234,6 @@ void Channel::cancel(ChunkRange range) {
   if (requests_.remove(range) == 0) return;
   unsolicited_credit_ += range.size();
   cancels_.add(range);
-}
-
-void Channel::set_choking(bool choking) {
-  if (choking == choking_) return;
-  choking_ = choking;
-  say_choke_ = choking;
-  say_unchoke_ = !choking;
-  wanted_.clear();  // 3.9 #159: old requests are discarded
-  plan_ = {};
 }
 
 void Channel::count_sent_datagram(Now now) {

@@ -7,6 +7,7 @@
 // says beyond the peer's own channel.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -20,6 +21,7 @@
 #include "bins/bin_set.h"
 #include "bins/peaks.h"
 #include "channel/channel_context.h"
+#include "channel/give_and_take.h"
 #include "channel/handshake_check.h"
 #include "channel/outstanding_requests.h"
 #include "channel/path_search.h"
@@ -135,7 +137,10 @@ class Channel {
   void announce(ChunkRange range, Now now);            // HAVE is due
   void cancel(ChunkRange range);                       // here from another peer: CANCEL is due
   void on_store_ready() { store_retry_at_ = kNever; }  // what it could not read is there now
-  void set_choking(bool choking);                      // whether we choke the peer (3.9)
+  // Whether we choke the peer (3.9). One that cannot be told is served slowly instead.
+  void set_choking(bool choking);
+  GiveAndTake& give_and_take() { return give_and_take_; }
+  const GiveAndTake& give_and_take() const { return give_and_take_; }
   // Live.
   void push(ChunkRange range) { wanted_.add_pushed(range); }  // what was not asked for (3.7 #154)
   // It has the munro, and all before it, for it sent it to us.
@@ -149,6 +154,14 @@ class Channel {
   std::uint64_t waiting_chunks() const { return wanted_.chunks(); }
   std::uint64_t pushed_chunks() const { return wanted_.pushed_chunks(); }  // that have not left yet
   bool has_nothing_to_send() const { return wanted_.empty() && sent_.empty(); }
+  bool has_fresh_requests() const { return wanted_.has_fresh(); }  // but for what was deferred
+  // Chunks that it has and that were not acknowledged to us: others gave it those.
+  std::uint64_t chunks_from_others() const {
+    return peer_has_.count() - std::min(peer_has_.count(), chunks_delivered_);
+  }
+  // Whether what was sent to it lately tells of a queue on the way, or of losses; none: nothing was
+  // acknowledged lately.
+  std::optional<bool> feels_crowded(Now now) const;
   TimePoint last_interest_at() const {
     return last_interest_at_;
   }  // REQUEST, or ACK of what we sent
@@ -228,6 +241,8 @@ class Channel {
   void on_request(ChunkRange range, ChannelContext& context, Now now);
   bool queue_request(ChunkRange range);
   void on_cancel(ChunkRange range);
+  bool cannot_be_choked() const;
+  void say_unchoke_again(Now now);
   void tell_path(const SentChunks::Lost& lost, Now now);
   void handle_lost(const SentChunks::Lost& lost, Now now);
   void handle_send_timers(Now now);
@@ -270,6 +285,7 @@ class Channel {
   void write_hashes(ByteWriter& out, std::size_t limit, ChannelContext& context);
   bool read_payloads(std::size_t datagrams, ChannelContext& context, Now now);
   void commit_train(const Filled& filled, ChannelContext& context, Now now);
+  bool choose_next(ChannelContext& context, Now now);
   Microseconds stall_timeout() const;
   TimePoint silent_since() const;  // so long that it is greeted anew
 
@@ -329,6 +345,11 @@ class Channel {
   bool choking_ = false;
   bool say_choke_ = false;
   bool say_unchoke_ = false;
+  bool told_choke_ = false;              // it was said, and not taken back
+  TimePoint unchoke_again_at_ = kNever;  // it may have been lost, and nothing else would show that
+  int unchokes_said_ = 0;
+  TimePoint trickle_at_{};  // to a peer that ought to be choked and cannot be told
+  GiveAndTake give_and_take_;
 
   // Live: what was signed.
   ChunkIndex peer_munro_end_ = 0;  // it has told us of a munro that ends here
@@ -364,7 +385,9 @@ class Channel {
   int probes_allowed_ = 0;  // datagrams that may exceed the window
   bool halving_may_be_spurious_ = false;
   TimePoint paced_until_ = kNever;
+  TimePoint way_made_since_ = kNever;  // for others, who ask for what nobody was sent yet
   std::uint64_t bytes_sent_ = 0;
+  std::uint64_t chunks_delivered_ = 0;  // sent and acknowledged
 };
 
 }  // namespace ppspp

@@ -118,6 +118,23 @@ class ChannelContext {
   virtual ReadOutcome read(std::span<const ChunkSlot> slots) = 0;
   virtual void prefetch(ChunkRange range) = 0;
   virtual void count_sent(std::uint64_t bytes, std::uint64_t resent_chunks) = 0;
+  // Chunks of which this peer is asked to get its copy of others, who have been sent one: they go
+  // last (3.7: answering is optional, and so is the order). Null: no such.
+  virtual const BinSet* spread_to_others(const Channel& to) const {
+    static_cast<void>(to);
+    return nullptr;
+  }
+  // Whether the peer, which asks for nothing but those, waits while others are served.
+  virtual bool makes_way(const Channel& channel, Now now) {
+    static_cast<void>(channel);
+    static_cast<void>(now);
+    return false;
+  }
+  virtual void note_sent(Channel& to, ChunkIndex chunk, Now now) {
+    static_cast<void>(to);
+    static_cast<void>(chunk);
+    static_cast<void>(now);
+  }
 };
 
 }  // namespace ppspp

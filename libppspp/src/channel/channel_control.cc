@@ -31,6 +31,9 @@ constexpr std::uint64_t kStalledLiveChunks = 2;
 // with twice the pause each time.
 constexpr Microseconds kMunroAgain = std::chrono::milliseconds(250);
 constexpr int kMunrosToldAlone = 6;
+// UNCHOKE is said again as long as nothing is asked for, with twice the pause each time.
+constexpr Microseconds kUnchokeAgain = std::chrono::milliseconds(500);
+constexpr int kUnchokesSaid = 5;
 
 bool lists(const PeerCapabilities& peer, MessageType type) {
   return peer.messages.test(static_cast<std::size_t>(type));
@@ -48,8 +51,18 @@ Microseconds Channel::have_delay() const {
 }
 
 void Channel::fill_control(ByteWriter& out, ChannelContext& context, Now now) {
-  if (say_choke_ && lists(capabilities_, MessageType::choke)) write_choke(out);
-  if (say_unchoke_ && lists(capabilities_, MessageType::unchoke)) write_unchoke(out);
+  say_unchoke_again(now);
+  if (say_choke_ && lists(capabilities_, MessageType::choke)) {
+    write_choke(out);
+    told_choke_ = true;
+  }
+  if (say_unchoke_ && lists(capabilities_, MessageType::unchoke)) {
+    write_unchoke(out);
+    told_choke_ = false;
+    if (++unchokes_said_ < kUnchokesSaid) {
+      unchoke_again_at_ = now.monotonic + kUnchokeAgain * (std::int64_t{1} << unchokes_said_);
+    }
+  }
   say_choke_ = say_unchoke_ = false;
 
   const WireFormat& format = context.format();

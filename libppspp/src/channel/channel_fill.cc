@@ -12,6 +12,11 @@ namespace {
 constexpr Microseconds kStoreRetry = std::chrono::milliseconds(10);
 // A hash above so many chunks is worth sending twice on a path that loses datagrams.
 constexpr std::size_t kHashesWorthRepeating = 3;
+// A datagram to a peer that ought to be choked and does not know the word.
+constexpr Microseconds kTrickleEvery = std::chrono::seconds(1);
+// How long a peer waits for others that ask for what nobody has been sent yet.
+constexpr Microseconds kMakesWayFor = std::chrono::seconds(2);
+constexpr Microseconds kMakesWayStep = std::chrono::milliseconds(50);
 
 }  // namespace
 
@@ -43,6 +48,10 @@ std::optional<Filled> Channel::fill(std::span<std::byte> buffer, std::size_t all
 std::size_t Channel::data_allowance(std::size_t needed, std::size_t one_chunk,
                                     std::size_t allowance, Now now) {
   paced_until_ = kNever;
+  if (choking_ && now.monotonic < trickle_at_) {
+    paced_until_ = trickle_at_;
+    return 0;
+  }
   std::size_t window = ledbat_.available();
   if (probes_allowed_ > 0 || ledbat_.flight_size() == 0) window = std::max(window, needed);
   if (window < needed) return 0;
@@ -69,6 +78,7 @@ std::optional<Filled> Channel::fill_train(std::span<std::byte> buffer, std::size
   if (store_retry_at_ != kNever && now.monotonic < store_retry_at_) return std::nullopt;
   store_retry_at_ = kNever;
 
+  if (!choose_next(context, now)) return std::nullopt;
   const std::uint32_t chunk_size = context.metadata().chunk_size;
   const auto [next, resent] = *wanted_.next();
   forget_plan_of_last_datagram();
@@ -90,6 +100,22 @@ std::optional<Filled> Channel::fill_train(std::span<std::byte> buffer, std::size
       probe_size != 0 && probe_size <= room && probe_size <= all && sent_began_ && may_be_lost;
   if (try_probe) limit = probe_size;
   return lay_out_train(buffer, control_size, limit, room, context, now);
+}
+
+// What others can give goes last, and waits while anybody asks for what nobody has been sent; but
+// not for ever. False: nothing is to be sent now.
+bool Channel::choose_next(ChannelContext& context, Now now) {
+  const BinSet* spread = context.spread_to_others(*this);
+  if (spread == nullptr) {
+    wanted_.undefer();
+    return true;
+  }
+  wanted_.defer(*spread);
+  if (wanted_.has_fresh() || !context.makes_way(*this, now)) return true;
+  if (way_made_since_ == kNever) way_made_since_ = now.monotonic;
+  if (now.monotonic - way_made_since_ >= kMakesWayFor) return true;
+  paced_until_ = now.monotonic + kMakesWayStep;
+  return false;
 }
 
 std::optional<Filled> Channel::lay_out_train(std::span<std::byte> buffer, std::size_t control_size,
@@ -159,7 +185,10 @@ void Channel::commit_train(const Filled& filled, ChannelContext& context, Now no
   for (const ChunkSlot& slot : context.scratch().slots) {
     stamp(slot.timestamp, now.wall.microseconds);
     payload += slot.payload.size();
+    context.note_sent(*this, slot.chunk, now);
   }
+  way_made_since_ = kNever;
+  if (choking_) trickle_at_ = now.monotonic + kTrickleEvery;
   bytes_sent_ += payload;
   sent_rate_.add(payload, now.monotonic);
   context.count_sent(payload, resent_chunks_);
@@ -180,6 +209,7 @@ void Channel::fill_data(ByteWriter& out, std::size_t limit, bool may_exceed,
   const WireFormat& format = context.format();
   const std::uint32_t chunk_size = context.metadata().chunk_size;
   plan_sent_before_ = plan_.sent;
+  const BinSet* spread = context.spread_to_others(*this);
   bool empty = true;
   while (const auto next = wanted_.next()) {
     const ChunkIndex chunk = next->chunk;
@@ -214,6 +244,7 @@ void Channel::fill_data(ByteWriter& out, std::size_t limit, bool may_exceed,
     context.scratch().slots.push_back({chunk, places.payload, places.timestamp});
     sent_.add_chunk(chunk, next->resent);
     wanted_.pop();
+    if (spread != nullptr) wanted_.defer(*spread);
     plan_ = {};
     plan_sent_before_ = 0;
     empty = false;

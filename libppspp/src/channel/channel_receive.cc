@@ -125,6 +125,7 @@ void Channel::on_ack(const Ack& message, ChannelContext& context, Now now) {
   wanted_.remove(range);
   const SentChunks::Acked acked =
       sent_.on_ack(range, now.monotonic, rtt_.minimum() - rtt_.minimum() / 8);
+  chunks_delivered_ += acked.chunks;
   if (acked.chunks == 0) return;  // an old ACK, or one for what we never sent (12.6.4)
   last_progress_at_ = last_interest_at_ = now.monotonic;
   probes_in_a_row_ = timeouts_in_a_row_ = 0;

@@ -11,16 +11,18 @@ constexpr std::uint64_t kPrefetchBytes = 1 << 20;
 constexpr Microseconds kLiveProbeTimeout = std::chrono::milliseconds(500);
 constexpr int kImpatientProbes = 4;
 constexpr Microseconds kLossyFor = std::chrono::seconds(10);
+constexpr Microseconds kCrowdedFor = std::chrono::seconds(1);
 
 }  // namespace
 
 void Channel::on_request(ChunkRange asked, ChannelContext& context, Now now) {
   last_interest_at_ = now.monotonic;
   if (!context.can_serve()) return;
-  if (choking_) {
+  if (choking_ && !cannot_be_choked()) {
     say_choke_ = true;  // 12.6.8: discarded, and said again
     return;
   }
+  unchoke_again_at_ = kNever;
   if (!capabilities_.messages.test(static_cast<std::size_t>(MessageType::data))) return;
   const ChunkRange range = intersection(asked, context.extent());
   if (range.empty()) return;
@@ -53,6 +55,36 @@ bool Channel::queue_request(ChunkRange range) {
 
 void Channel::on_cancel(ChunkRange range) {
   wanted_.remove(range);
+}
+
+void Channel::set_choking(bool choking) {
+  if (choking == choking_) return;
+  choking_ = choking;
+  unchoke_again_at_ = kNever;
+  if (cannot_be_choked()) return;
+  say_choke_ = choking;
+  say_unchoke_ = !choking && told_choke_;  // nothing is taken back that was never said
+  unchokes_said_ = 0;
+  wanted_.clear();  // 3.9 #159: old requests are discarded
+  plan_ = {};
+}
+
+bool Channel::cannot_be_choked() const {
+  return !capabilities_.messages.test(static_cast<std::size_t>(MessageType::choke));
+}
+
+// Who is choked says nothing: whether it heard of the end of it shows in a REQUEST only.
+void Channel::say_unchoke_again(Now now) {
+  if (now.monotonic < unchoke_again_at_) return;
+  say_unchoke_ = true;
+  unchoke_again_at_ = kNever;
+}
+
+std::optional<bool> Channel::feels_crowded(Now now) const {
+  if (!sent_began_ || now.monotonic - last_progress_at_ >= kCrowdedFor) return std::nullopt;
+  if (lossy_until_ > now.monotonic + kLossyFor - kCrowdedFor) return true;
+  const auto queue = ledbat_.queueing_delay();
+  return queue && *queue >= options_.ledbat.target / 2;
 }
 
 void Channel::tell_path(const SentChunks::Lost& lost, Now now) {

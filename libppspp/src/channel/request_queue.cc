@@ -29,6 +29,7 @@ bool RequestQueue::add(ChunkRange range) {
   subtract(lost_, parts);
   subtract(pushed_, parts);
   subtract(asked_, parts);
+  subtract(deferred_, parts);
   std::sort(parts.begin(), parts.end());
   for (const ChunkRange part : parts) {
     if (!asked_.empty() && asked_.back().end == part.begin) {
@@ -101,12 +102,36 @@ void RequestQueue::remove(ChunkRange range) {
   remove_from(lost_, range);
   remove_from(pushed_, range);
   remove_from(asked_, range);
+  remove_from(deferred_, range);
+}
+
+void RequestQueue::defer(const BinSet& spread) {
+  constexpr int kMostLookedAt = 64;
+  for (int i = 0; i < kMostLookedAt && !asked_.empty() && deferred_.size() < kMaxRanges; ++i) {
+    ChunkRange& front = asked_.front();
+    const ChunkRange known = intersection(spread.run_around(front.begin), front);
+    if (known.empty()) return;
+    if (!deferred_.empty() && deferred_.back().end == known.begin) {
+      deferred_.back().end = known.end;
+    } else {
+      deferred_.push_back(known);
+    }
+    front.begin = known.end;
+    if (front.empty()) asked_.pop_front();
+  }
+}
+
+void RequestQueue::undefer() {
+  for (; !deferred_.empty() && asked_.size() < kMaxRanges; deferred_.pop_back()) {
+    asked_.push_front(deferred_.back());
+  }
 }
 
 void RequestQueue::clear() {
   lost_.clear();
   pushed_.clear();
   asked_.clear();
+  deferred_.clear();
   chunks_ = 0;
 }
 

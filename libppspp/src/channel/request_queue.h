@@ -7,6 +7,7 @@
 #include <optional>
 #include <span>
 
+#include "bins/bin_set.h"
 #include "ppspp/chunk_range.h"
 
 namespace ppspp {
@@ -24,7 +25,14 @@ class RequestQueue {
   void remove(ChunkRange range);
   void clear();
 
-  bool empty() const { return lost_.empty() && pushed_.empty() && asked_.empty(); }
+  // Puts what was asked for and is in `spread` behind all else, until the next chunk is one that is
+  // not. Looks at a bounded number of runs.
+  void defer(const BinSet& spread);
+  void undefer();  // what was put behind goes first again, as it was asked for before the rest
+  // Whether anything but what was deferred is queued.
+  bool has_fresh() const { return !lost_.empty() || !pushed_.empty() || !asked_.empty(); }
+
+  bool empty() const { return !has_fresh() && deferred_.empty(); }
   // The next chunk to send, and whether it was sent before.
   struct Next {
     ChunkIndex chunk;
@@ -46,14 +54,19 @@ class RequestQueue {
   using Ranges = std::deque<ChunkRange>;
   void remove_from(Ranges& ranges, ChunkRange range);
   void take_front(Ranges& ranges);
-  Ranges& front_ranges() { return !lost_.empty() ? lost_ : !pushed_.empty() ? pushed_ : asked_; }
-  const Ranges& front_ranges() const {
-    return !lost_.empty() ? lost_ : !pushed_.empty() ? pushed_ : asked_;
+  template <typename Self>
+  static auto& front_of(Self& self) {
+    if (!self.lost_.empty()) return self.lost_;
+    if (!self.pushed_.empty()) return self.pushed_;
+    return !self.asked_.empty() ? self.asked_ : self.deferred_;
   }
+  Ranges& front_ranges() { return front_of(*this); }
+  const Ranges& front_ranges() const { return front_of(*this); }
 
   Ranges lost_;
   Ranges pushed_;
   Ranges asked_;
+  Ranges deferred_;
   std::uint64_t chunks_ = 0;
 };
 

@@ -86,6 +86,7 @@ Result<void> StaticSwarm::begin_with_tree(const SwarmContent& content) {
 }
 
 void StaticSwarm::remove_channel(Channel& channel, bool retry_now, Now now) {
+  if (sharing_ != nullptr) sharing_->super_seeding.remove_channel(channel);
   if (rarest_ != nullptr) rarest_->remove_peer(channel.seat());
   Swarm::remove_channel(channel, retry_now, now);
   if (sizes_.turn() == &channel) sizes_.end_turn();

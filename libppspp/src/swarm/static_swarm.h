@@ -2,13 +2,16 @@
 // 7574, section 5).
 #pragma once
 
+#include <algorithm>
 #include <memory>
 
 #include "channel/range_list.h"
+#include "swarm/choker.h"
 #include "swarm/chunk_picker.h"
 #include "swarm/rarest_first.h"
 #include "swarm/read_windows.h"
 #include "swarm/size_detection.h"
+#include "swarm/super_seeding.h"
 #include "swarm/swarm.h"
 
 namespace ppspp {
@@ -25,6 +28,7 @@ class StaticSwarm final : public Swarm {
   void add_channel(Channel& channel, Now now) override;
   void remove_channel(Channel& channel, bool retry_now, Now now) override;
   void flush(Now now) override;
+  void on_established(Channel& channel, Now now) override;
   TimePoint deadline() const override;
   void handle_deadline(Now now) override;
   void set_read_position(ChunkIndex chunk) override;
@@ -42,6 +46,14 @@ class StaticSwarm final : public Swarm {
   std::size_t payload_size(ChunkIndex chunk) const override;
   Bin proof_top(ChunkIndex chunk) const override;
   std::span<const std::byte> hash(Bin bin) const override { return verifier_.tree().node(bin); }
+  void count_sent(std::uint64_t bytes, std::uint64_t resent_chunks) override;
+  const BinSet* spread_to_others(const Channel& to) const override {
+    return sharing_ != nullptr ? sharing_->super_seeding.spread_to_others(to) : nullptr;
+  }
+  bool makes_way(const Channel& channel, Now now) override;
+  void note_sent(Channel& to, ChunkIndex chunk, Now now) override {
+    if (sharing_ != nullptr) sharing_->super_seeding.note_sent(to, chunk, chunk_count_, now);
+  }
 
  private:
   StaticSwarm(SwarmHandle handle, const SwarmMetadata& metadata, std::unique_ptr<ChunkStore> store,
@@ -73,6 +85,13 @@ class StaticSwarm final : public Swarm {
   void check_complete(Now now);
   void tell_complete(Now now);
 
+  // static_swarm_share.cc
+  Choker::Scene scene() const;
+  TimePoint sharing_deadline() const {
+    return sharing_ != nullptr ? sharing_->choker.deadline() : kNever;
+  }
+  void share_upload(Now now);
+
   // static_swarm_size.cc
   bool detects_size() const {
     return chunk_count_ == 0 && !store_failed_ && metadata_.integrity == IntegrityMethod::merkle;
@@ -95,6 +114,12 @@ class StaticSwarm final : public Swarm {
   TimePoint review_at_ = kNever;
   RangeList pending_haves_{256};  // stored since the last round of HAVEs
   TimePoint announce_at_ = kNever;
+  // From the first peer on: an idle swarm is small.
+  struct Sharing {
+    Choker choker;
+    SuperSeeding super_seeding;
+  };
+  std::unique_ptr<Sharing> sharing_;
   bool complete_ = false;
 };
 

@@ -48,6 +48,7 @@ void StaticSwarm::seat(const Channel& channel) {
 }
 
 void StaticSwarm::on_peer_has(Channel& from, ChunkRange range) {
+  if (sharing_ != nullptr) sharing_->super_seeding.on_peer_has(from, range);
   if (rarest_ == nullptr) return;
   rarest_->on_have(from.seat(), range, from.peer_complete(chunk_count_));
 }
@@ -59,13 +60,14 @@ void StaticSwarm::on_changed(ChunkRange range) {
 // --- Whom to look at again
 
 TimePoint StaticSwarm::deadline() const {
-  return std::min({size_deadline_, review_at_, announce_at_});
+  return std::min({size_deadline_, review_at_, announce_at_, sharing_deadline()});
 }
 
 void StaticSwarm::handle_deadline(Now now) {
   if (now.monotonic >= announce_at_) announce_pending(now);
   if (now.monotonic >= review_at_) review_requests(now);
   review_size(now);
+  share_upload(now);
 }
 
 void StaticSwarm::offer_again(ChunkRange range, const Channel* but) {

@@ -1,0 +1,166 @@
+#include "swarm/choker.h"
+
+#include <algorithm>
+
+namespace ppspp {
+namespace {
+
+constexpr Microseconds kTick = std::chrono::milliseconds(500);
+constexpr Microseconds kReviewEvery = std::chrono::seconds(10);
+constexpr Microseconds kFirstReviewAfter = std::chrono::seconds(2);
+constexpr Microseconds kNewcomerFor = std::chrono::seconds(60);
+constexpr Microseconds kTimeToGive = std::chrono::seconds(30);
+constexpr Microseconds kIdleAfter = std::chrono::seconds(5);
+// Who took so much and gave less than a 32nd of it is taken for a freerider.
+constexpr std::uint64_t kTakenToJudge = 64 << 10;
+constexpr std::uint64_t kLeastShareGiven = 32;
+// The same where we seed, of chunks that it should have passed on.
+constexpr std::uint32_t kChunksToJudge = 64;
+constexpr std::uint32_t kLeastPassedOn = 8;
+constexpr unsigned kAddressBits = 64;  // of IPv6: a host may have as many addresses as it likes
+
+bool may_want(const Channel& channel, const Choker::Scene& scene) {
+  return channel.established() && !channel.peer_complete(scene.chunk_count);
+}
+
+bool lacks_what_we_have(const Channel& channel, const Choker::Scene& scene) {
+  if (scene.have.count() > channel.peer_has().count() || channel.waiting_chunks() > 0) return true;
+  static const BinSet kNone;
+  return !first_run_in_but_not_in(scene.have, channel.peer_has(), kNone, {0, scene.chunk_count}, 1)
+              .empty();
+}
+
+}  // namespace
+
+void Choker::admit(Channel& fresh, const Scene& scene, Now now) {
+  GiveAndTake& account = fresh.give_and_take();
+  account.since = account.from_others_at = now.monotonic;
+  account.from_others = fresh.chunks_from_others();
+  const auto served =
+      std::count_if(scene.channels.begin(), scene.channels.end(), [&](const Channel* channel) {
+        return channel != &fresh && may_want(*channel, scene) && !channel->choking();
+      });
+  stir();
+  if (static_cast<std::size_t>(served) < std::max(kFew, gauge_.slots())) return;
+  fresh.set_choking(true);
+  ++counts_.chokes;
+}
+
+void Choker::review(const Scene& scene, RandomSource& random, std::vector<ChannelId>& touched,
+                    Now now) {
+  if (full_review_at_ == TimePoint{}) full_review_at_ = now.monotonic + kFirstReviewAfter;
+  const bool full = now.monotonic >= full_review_at_;
+  gauge_.read(scene.channels, scene.uploaded, choked_any_, now);
+  look(scene, full, now);
+  if (nobody_waits()) {
+    for (ChokePeer& peer : peers_) peer.chosen = true;
+  } else {
+    choose(scene, random, now);
+  }
+  obey(touched, now);
+  if (full) full_review_at_ = now.monotonic + kReviewEvery;
+  schedule(scene, now);
+}
+
+// Few are served all at once, unless they are mostly one (12.6.6).
+bool Choker::nobody_waits() const {
+  if (peers_.size() > kFew) return false;
+  if (!gauge_.scarce()) return true;
+  const auto of_first = std::count_if(peers_.begin(), peers_.end(), [&](const ChokePeer& peer) {
+    return peer.address == peers_.front().address;
+  });
+  if (static_cast<std::size_t>(of_first) == peers_.size()) return true;
+  const std::size_t most = most_of_one_address(peers_.size());
+  return std::all_of(peers_.begin(), peers_.end(), [&](const ChokePeer& peer) {
+    const auto same = std::count_if(peers_.begin(), peers_.end(), [&](const ChokePeer& other) {
+      return other.address == peer.address;
+    });
+    return static_cast<std::size_t>(same) <= most;
+  });
+}
+
+void Choker::look(const Scene& scene, bool full, Now now) {
+  peers_.clear();
+  channels_.clear();
+  for (Channel* channel : scene.channels) {
+    if (!may_want(*channel, scene)) continue;
+    GiveAndTake& account = channel->give_and_take();
+    if (full) account.begin_window(channel->bytes_received(), channel->bytes_sent());
+    if (full && channel->choking()) account.forgive();
+    if (full || !account.lacks_something) {
+      account.lacks_something = lacks_what_we_have(*channel, scene);
+    }
+    if (!account.lacks_something) continue;
+    peers_.push_back(look_at(*channel, scene, now));
+    channels_.push_back(channel);
+  }
+}
+
+ChokePeer Choker::look_at(Channel& channel, const Scene& scene, Now now) const {
+  const GiveAndTake& account = channel.give_and_take();
+  const Microseconds known = now.monotonic - channel.established_at();
+  ChokePeer peer{.address = Network::of(channel.peer(), kAddressBits),
+                 .unchoked = !channel.choking(),
+                 .optimistic = account.optimistic,
+                 .newcomer = known < kNewcomerFor,
+                 .given = channel.bytes_received() - account.earlier.received,
+                 .taken = channel.bytes_sent(),
+                 .rate = channel.send_rate(now),
+                 .lasting = now.monotonic - account.since};
+  const TimePoint asked_at = std::max(channel.last_interest_at(), account.since);
+  peer.idle =
+      peer.unchoked && channel.waiting_chunks() == 0 && now.monotonic - asked_at >= kIdleAfter;
+  if (scene.seeding) {
+    const std::uint32_t judged = account.passed_on + account.kept;
+    peer.freerider = judged >= kChunksToJudge && account.passed_on < judged / kLeastPassedOn;
+    return peer;
+  }
+  if (known < kTimeToGive) return peer;
+  const bool gives_nothing =
+      peer.taken >= kTakenToJudge && channel.bytes_received() < peer.taken / kLeastShareGiven;
+  peer.freerider = gives_nothing || (channel.stalled() && peer.given == 0);
+  return peer;
+}
+
+void Choker::choose(const Scene& scene, RandomSource& random, Now now) {
+  const bool full = now.monotonic >= full_review_at_;
+  const auto served = static_cast<std::size_t>(std::count_if(
+      peers_.begin(), peers_.end(), [](const ChokePeer& peer) { return peer.unchoked; }));
+  std::size_t slots = gauge_.slots();
+  if (peers_.size() <= kFew) slots = peers_.size();
+  // Between two reviews nobody loses what it has.
+  if (!full) slots = std::max(slots, served);
+  choose_unchoked({.peers = peers_,
+                   .slots = slots,
+                   .seeding = scene.seeding,
+                   .scarce = gauge_.scarce(),
+                   .review = full},
+                  random);
+}
+
+void Choker::obey(std::vector<ChannelId>& touched, Now now) {
+  choked_any_ = false;
+  for (std::size_t i = 0; i < peers_.size(); ++i) {
+    const ChokePeer& peer = peers_[i];
+    Channel& channel = *channels_[i];
+    GiveAndTake& account = channel.give_and_take();
+    const bool newly_blind = peer.chosen_blind && !(peer.optimistic && peer.unchoked);
+    if (newly_blind && !peer.unchoked) ++counts_.optimistic_unchokes;
+    account.optimistic = peer.chosen && peer.chosen_blind;
+    choked_any_ = choked_any_ || !peer.chosen;
+    if (newly_blind || peer.chosen == channel.choking()) account.since = now.monotonic;
+    if (peer.chosen != channel.choking()) continue;
+    if (!peer.chosen) ++counts_.chokes;
+    channel.set_choking(!peer.chosen);
+    touched.push_back(channel.local());
+  }
+}
+
+void Choker::schedule(const Scene& scene, Now now) {
+  const bool several = peers_.size() > kFew || (scene.seeding && peers_.size() > 1);
+  const bool busy = scene.uploaded != uploaded_;
+  uploaded_ = scene.uploaded;
+  next_ = choked_any_ || (several && busy) ? now.monotonic + kTick : kNever;
+}
+
+}  // namespace ppspp

@@ -1,0 +1,52 @@
+// How much upload there is, and whether it is used up: what the number of peers to serve at once
+// goes by.
+//
+// Each peer that is served takes the least window of LEDBAT at any rate, two segments. Where many
+// are served on a slow uplink those windows alone fill its queue, so each should have a share that
+// needs more than them.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "channel/channel.h"
+#include "ppspp/time.h"
+
+namespace ppspp {
+
+class UploadGauge {
+ public:
+  // `uploaded`: octets so far. `waiting`: peers are choked that could be served.
+  void read(std::span<Channel* const> channels, std::uint64_t uploaded, bool waiting, Now now);
+
+  std::size_t slots() const { return slots_; }
+  // Queues or losses on most paths, or a limit holds what would leave.
+  bool scarce() const { return scarce_; }
+  // Besides: about as much leaves as ever lately.
+  bool full() const { return scarce_ && current_ >= capacity_ / 4 * 3; }
+  std::uint64_t rate() const { return rate_; }  // octets per second, over some seconds
+
+ private:
+  void count(std::span<Channel* const> channels, Now now);
+  void set_slots(bool waiting, std::size_t active);
+
+  std::size_t slots_ = kFirstSlots;
+  std::size_t active_ = 0;
+  bool scarce_ = false;
+  int readings_with_room_ = 0;
+  std::uint64_t current_ = 0;
+  std::uint64_t rate_ = 0;
+  std::uint64_t capacity_ = 0;
+  std::uint64_t uploaded_ = 0;
+  TimePoint read_at_{};
+
+ public:
+  static constexpr std::size_t kFirstSlots = 8;
+  static constexpr std::size_t kLeastSlots = 4;
+  // Octets per second that are worth a slot: two segments in a round trip of 50 ms with a queue of
+  // 60 ms. With less, the windows of all would fill a longer queue.
+  static constexpr std::uint64_t kUsefulRate = 26'000;
+};
+
+}  // namespace ppspp
