@@ -1,7 +1,22 @@
 // ppspp-sim: swarms of the real core in virtual time.
 #include <CLI/CLI.hpp>
 
+#include "sim/many_runs.h"
 #include "sim/scaling.h"
+
+namespace {
+
+// "12", or the digits that a commit's hash begins with.
+std::string seed_of(const std::string& text) {
+  const bool number = text.find_first_not_of("0123456789") == std::string::npos;
+  if (number && text.size() < 20) return text;
+  if (text.find_first_not_of("0123456789abcdefABCDEF") != std::string::npos || text.size() < 7) {
+    throw CLI::ValidationError("neither a number nor a commit's hash: " + text);
+  }
+  return std::to_string(std::stoull(text.substr(0, 15), nullptr, 16));
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
   using namespace ppspp::sim;
@@ -27,7 +42,26 @@ int main(int argc, char** argv) {
   scale->add_option("--limit", scaling.limit, "Seconds of virtual time")->capture_default_str();
   scale->add_flag("--verbose", scaling.verbose, "A line on stderr for each ten seconds");
 
+  std::uint64_t seed = 1;
+  SingleRun single;
+  CLI::App* swarm = app.add_subcommand("swarm", "One random swarm with faults, from its seed");
+  swarm->add_option("--seed", seed, "What everything is drawn from: a number or a commit's hash")
+      ->transform(&seed_of)
+      ->capture_default_str();
+  swarm->add_flag("--twice", single.twice, "Run it twice, and compare all that was sent");
+  swarm->add_flag("--text", single.text, "Print all datagrams in words");
+  swarm->add_option("--pcap", single.pcap, "Write all datagrams to this file");
+
+  ManyRuns many;
+  CLI::App* swarms = app.add_subcommand("swarms", "Many random swarms, each in its own process");
+  swarms->add_option("--from", many.from, "The first seed")->capture_default_str();
+  swarms->add_option("--count", many.count, "How many")->capture_default_str();
+  swarms->add_option("--jobs", many.jobs, "At once")->capture_default_str();
+  swarms->add_flag("--twice", many.twice, "Each one twice, and compare all that was sent");
+  swarms->add_option("--seconds", many.seconds, "That one may take")->capture_default_str();
+
   CLI11_PARSE(app, argc, argv);
   if (*scale) return run_scaling(scaling);
-  return 2;
+  if (*swarm) return run_one(seed, single);
+  return run_many(many);
 }

@@ -95,7 +95,7 @@ class Scaling final : public Observer {
 
 NodeId Scaling::add_peer(bool seeder) {
   const NodeId id = world_.add_node(node_options());
-  auto store = std::make_unique<SimStore>(content_, verdicts_, seeder);
+  auto store = std::make_unique<SimStore>(std::make_shared<SimDisk>(content_, seeder), verdicts_);
   SwarmContent content;
   if (seeder) content = {.state = SwarmContent::State::complete, .length = content_.length()};
   const auto joined =

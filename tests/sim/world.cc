@@ -33,12 +33,17 @@ void World::remove_node(NodeId node) {
   nodes_[node]->endpoint.reset();
 }
 
+void World::restart_node(NodeId id) {
+  Node& node = *nodes_[id];
+  node.endpoint = std::make_unique<Endpoint>(node.endpoint_options, node.random, now(id));
+}
+
 TransportAddress World::address(NodeId node) const {
   return TransportAddress::v4(kFirstAddress + node, kPort);
 }
 
 std::optional<NodeId> World::find(const TransportAddress& address) const {
-  if (!address.is_v4() || address.port() != kPort) return std::nullopt;
+  if (!address.is_v4()) return std::nullopt;
   const std::uint32_t index = address.v4_address() - kFirstAddress;
   return index < nodes_.size() ? std::optional(index) : std::nullopt;
 }
@@ -117,32 +122,40 @@ std::optional<SimTime> World::pass(Link& link, std::size_t payload) const {
   return link.free_at;
 }
 
-void World::send(NodeId from, const TransportAddress& to, std::span<const std::byte> datagram) {
+void World::send(NodeId from, const TransportAddress& to, std::span<const std::byte> datagram,
+                 bool probe) {
   ++datagrams_;
   if (observer_ != nullptr) observer_->on_send(from, to, datagram);
   Node& node = *nodes_[from];
-  if (datagram.size() > path_.mtu) return;
-  const auto left = pass(node.up, datagram.size());
+  const std::size_t packets = datagram.size() / (path_.mtu + 1) + 1;
+  if (packets > 1 && probe) return;
+  const auto left = pass(node.up, datagram.size() + (packets - 1) * kHeaders);
   if (!left) {
     ++node.traffic.dropped_up;
     return;
   }
-  node.traffic.sent += datagram.size() + kHeaders;
+  node.traffic.sent += datagram.size() + packets * kHeaders;
   const auto receiver = find(to);
-  if (!receiver || !exists(*receiver)) return;
+  if (!receiver || !exists(*receiver) || nodes_[*receiver]->side != node.side) return;
+  const TransportAddress source = TransportAddress::v4(
+      address(from).v4_address(), node.nat.translate(to, time_).value_or(kPort));
   const SimTime at = *left + delay_between(from, *receiver);
-  if (chance(path_.loss)) return;
+  for (std::size_t i = 0; i < packets; ++i) {
+    if (chance(path_.loss)) return;
+  }
   const int copies = chance(path_.duplication) ? 2 : 1;
-  for (int copy = 0; copy < copies; ++copy) fly(from, *receiver, datagram, at);
+  for (int copy = 0; copy < copies; ++copy) fly(source, *receiver, to, datagram, at);
 }
 
-void World::fly(NodeId from, NodeId to, std::span<const std::byte> datagram, SimTime at) {
+void World::fly(const TransportAddress& source, NodeId to, const TransportAddress& target,
+                std::span<const std::byte> datagram, SimTime at) {
   if (chance(path_.reordering)) {
     at += random_.below(static_cast<std::uint64_t>(path_.reordering_delay.count()) + 1);
   }
   const PacketId id = packets_.take();
   Packet& packet = packets_[id];
-  packet.from = address(from);
+  packet.from = source;
+  packet.to = target;
   packet.node = to;
   packet.assign(datagram);
   if (packet.size != 0 && chance(path_.corruption)) {
@@ -156,6 +169,7 @@ void World::fly(NodeId from, NodeId to, std::span<const std::byte> datagram, Sim
 void World::arrive(PacketId id) {
   Packet& packet = packets_[id];
   Node& node = *nodes_[packet.node];
+  if (!node.nat.admits(packet.from, packet.to.port(), time_)) return packets_.give_back(id);
   const SimTime free_at = node.down.free_at;
   if (!pass(node.down, packet.size)) {
     ++node.traffic.dropped_down;
@@ -198,7 +212,8 @@ void World::pump(NodeId id) {
   while (const auto transmit = endpoint.poll_transmit(buffer_, at)) {
     for (std::size_t begin = 0; begin < transmit->size; begin += transmit->segment_size) {
       const std::size_t size = std::min(transmit->segment_size, transmit->size - begin);
-      send(id, transmit->to, std::span<const std::byte>(buffer_).subspan(begin, size));
+      send(id, transmit->to, std::span<const std::byte>(buffer_).subspan(begin, size),
+           transmit->probe);
     }
   }
   while (const auto event = endpoint.poll_event()) {

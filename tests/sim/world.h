@@ -13,6 +13,7 @@
 
 #include "ppspp/endpoint.h"
 #include "ppspp/random_source.h"
+#include "sim/nat.h"
 #include "sim/packet_pool.h"
 #include "sim/radix_queue.h"
 #include "sim/sim_clock.h"
@@ -32,13 +33,15 @@ struct NodeOptions {
   LinkOptions up;
   LinkOptions down;
   SimClock clock;
+  NatOptions nat;
 };
 
 // What happens between the links. Shares are parts of a million.
 struct PathOptions {
   Microseconds delay_min{5'000};  // one way; of each pair of nodes one between these, both ways
   Microseconds delay_max{80'000};
-  std::size_t mtu = 1'472;  // octets of UDP payload; larger datagrams are lost
+  // Octets of UDP payload. Larger probes are lost, other datagrams go in fragments.
+  std::size_t mtu = 1'472;
   std::uint32_t loss = 0;
   std::uint32_t duplication = 0;
   std::uint32_t reordering = 0;  // delayed by up to `reordering_delay` more
@@ -68,13 +71,15 @@ class Observer {
 
 class World {
  public:
-  static constexpr std::uint16_t kPort = 6778;
+  static constexpr std::uint16_t kPort = kOpenPort;
 
   explicit World(std::uint64_t seed, const PathOptions& path = {});
 
   NodeId add_node(const NodeOptions& options);
   // Its endpoint is gone without a word; datagrams to it are lost. The ID is not used again.
   void remove_node(NodeId node);
+  // A fresh endpoint at the place of one that was removed.
+  void restart_node(NodeId node);
   bool exists(NodeId node) const { return nodes_[node]->endpoint != nullptr; }
   std::size_t node_count() const { return nodes_.size(); }  // those that went included
 
@@ -83,8 +88,16 @@ class World {
   const Endpoint& endpoint(NodeId node) const { return *nodes_[node]->endpoint; }
   void kick(NodeId node);
   Now now(NodeId node) const { return nodes_[node]->clock.now(time_); }
+  // Where it can be reached if it is not behind a NAT.
   TransportAddress address(NodeId node) const;
+  // Whose IP address it is, whatever the port.
   std::optional<NodeId> find(const TransportAddress& address) const;
+  bool is_public(NodeId node) const { return nodes_[node]->nat.kind() == NatKind::none; }
+  // Datagrams pass between nodes of equal sides only.
+  void set_side(NodeId node, std::uint8_t side) { nodes_[node]->side = side; }
+  void step_clock(NodeId node, std::int64_t microseconds) {
+    nodes_[node]->clock.step(microseconds);
+  }
   const NodeTraffic& traffic(NodeId node) const { return nodes_[node]->traffic; }
 
   SimTime time() const { return time_; }
@@ -113,22 +126,32 @@ class World {
   };
   struct Node {
     Node(const NodeOptions& options, std::uint64_t seed)
-        : clock(options.clock), random(seed), up{options.up}, down{options.down} {}
+        : clock(options.clock),
+          random(seed),
+          up{options.up},
+          down{options.down},
+          nat(options.nat),
+          endpoint_options(options.endpoint) {}
     SimClock clock;
     SimTime wake_at = kSimNever;  // when a wake event is on its way
     Rng random;
     std::unique_ptr<Endpoint> endpoint;
     Link up;
     Link down;
+    Nat nat;
+    std::uint8_t side = 0;
     NodeTraffic traffic;
+    EndpointOptions endpoint_options;
   };
 
   // When a datagram that comes now is through the link; none if its queue is full.
   std::optional<SimTime> pass(Link& link, std::size_t payload) const;
   bool chance(std::uint32_t millionths);
   SimTime delay_between(NodeId a, NodeId b) const;
-  void send(NodeId from, const TransportAddress& to, std::span<const std::byte> datagram);
-  void fly(NodeId from, NodeId to, std::span<const std::byte> datagram, SimTime at);
+  void send(NodeId from, const TransportAddress& to, std::span<const std::byte> datagram,
+            bool probe);
+  void fly(const TransportAddress& source, NodeId to, const TransportAddress& target,
+           std::span<const std::byte> datagram, SimTime at);
   void arrive(PacketId packet);
   void deliver(PacketId packet);
   void wake(NodeId node);

@@ -1,0 +1,87 @@
+// What must hold of everything that an endpoint sends, whatever the network does to it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "channel/handshake_check.h"
+#include "sim/content.h"
+#include "sim/sim_store.h"
+#include "sim/trace.h"
+#include "sim/world.h"
+#include "wire/datagram.h"
+
+namespace ppspp::sim {
+
+// Exit codes of a run.
+inline constexpr int kWrongResult = 1;
+inline constexpr int kNoProgress = 3;
+
+struct Failure {
+  int code = 0;  // 0: none
+  std::string text;
+};
+
+class Checker {
+ public:
+  using DiskOf = std::function<const SimDisk*(NodeId, std::size_t swarm)>;
+
+  // `contents` by swarm; `disk_of` says what a node holds of it, null if it is not there.
+  Checker(const World& world, const std::vector<std::unique_ptr<Content>>& contents, DiskOf disk_of)
+      : world_(world), contents_(contents), disk_of_(std::move(disk_of)) {}
+
+  // Where datagrams may be damaged, what a peer listed and which channel it meant is not certain.
+  void set_lenient(bool lenient) { lenient_ = lenient; }
+
+  // Nothing, or what is wrong with it.
+  std::optional<std::string> check_sent(NodeId from, const TransportAddress& to,
+                                        std::span<const std::byte> datagram);
+  // The datagram in words, as its receiver will read it.
+  std::string describe(NodeId from, const TransportAddress& to,
+                       std::span<const std::byte> datagram) const;
+  void note_received(NodeId to, const TransportAddress& from, std::span<const std::byte> datagram);
+  // A node has forgotten what it knew.
+  void forget(NodeId node);
+
+ private:
+  struct Owned {  // a channel, by its ID at one end
+    std::size_t swarm;
+    MessageSet listed;
+  };
+  struct Proof {  // what went between a node and an address that has not proved itself
+    std::uint64_t in = 0;
+    std::uint64_t out = 0;
+    bool proved = false;
+  };
+
+  static std::uint64_t key(NodeId node, ChannelId channel) {
+    return std::uint64_t{node} << 32 | channel.value;
+  }
+  std::optional<std::size_t> swarm_of(std::span<const std::byte> id) const;
+  std::optional<std::string> check_first(NodeId from, std::span<const std::byte> datagram);
+  std::optional<std::string> check_messages(NodeId from, const Owned& owned,
+                                            std::span<const std::byte> datagram);
+  std::optional<std::string> check_message(NodeId from, std::size_t swarm, const Message& message);
+  std::optional<std::string> check_announced(NodeId from, std::size_t swarm, ChunkRange chunks,
+                                             std::string_view what);
+  void note_handshake(NodeId from, std::size_t swarm, const Handshake& handshake);
+
+  const World& world_;
+  const std::vector<std::unique_ptr<Content>>& contents_;
+  DiskOf disk_of_;
+  bool lenient_ = false;
+  std::unordered_map<std::uint64_t, Owned> channels_;
+  std::vector<std::map<TransportAddress, Proof>> proofs_;  // by node
+  std::vector<std::byte> again_;
+};
+
+}  // namespace ppspp::sim
