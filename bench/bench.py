@@ -83,12 +83,13 @@ class Bench:
     def ppspp(self, chunk_size):
         output, port = self.fresh_output(), free_port()
         address = f"127.0.0.1:{port}"
-        seed = [self.program("tools/ppspp-seed"), "--listen", address, "--advertise", address,
-                "--chunk-size", chunk_size, self.file]
+        seed = [self.program("tools/ppspp-seed"), "--no-local-discovery", "--listen", address,
+                "--advertise", address, "--chunk-size", chunk_size, self.file]
         with Process(seed, self.path("seed.log"), stdout=subprocess.PIPE) as source:
             url = source.first_line()
             before = source.cpu()
-            get = [self.program("tools/ppspp-get"), "--listen", "127.0.0.1:0", "-o", output, url]
+            get = [self.program("tools/ppspp-get"), "--no-local-discovery", "--listen",
+                   "127.0.0.1:0", "-o", output, url]
             with Process(get, self.path("get.log"), stdout=subprocess.DEVNULL) as receiver:
                 seconds, cpu = receiver.run_to_end(self.options.timeout)
             source_cpu = source.cpu() - before

@@ -68,8 +68,8 @@ class LiveBench:
     def source(self, feed, rate, size, core):
         port = free_port()
         address = f"127.0.0.1:{port}"
-        command = [self.build / "tools/ppspp-seed", "--live", "--pace", rate, "--listen", address,
-                   "--advertise", address, *feed.options(), "-"]
+        command = [self.build / "tools/ppspp-seed", "--no-local-discovery", "--live", "--pace", rate,
+                   "--listen", address, "--advertise", address, *feed.options(), "-"]
         with open(self.content, "rb") as content:
             content.seek(CONTENT - size)
             with Process(command, self.work / "seed.log", core, stdin=content,
@@ -79,8 +79,8 @@ class LiveBench:
     def viewer(self, url, name, core, peer=None):
         """With its port, which is open when this returns: others may be told to ask there."""
         port = free_port()
-        command = [self.build / "tools/ppspp-get", "--listen", f"127.0.0.1:{port}", "--json",
-                   "--start", "oldest", "-o", "-"]
+        command = [self.build / "tools/ppspp-get", "--no-local-discovery", "--listen",
+                   f"127.0.0.1:{port}", "--json", "--start", "oldest", "-o", "-"]
         command += ["--peer", f"127.0.0.1:{peer}"] if peer else []
         process = Process([*command, url], self.work / f"{name}.log", core,
                           stdout=subprocess.DEVNULL)

@@ -65,6 +65,11 @@ struct Config {
     friend bool operator==(const Access&, const Access&) = default;
   } access;
 
+  struct Discovery {
+    bool local = true;  // by multicast, on the networks that this host is on
+    friend bool operator==(const Discovery&, const Discovery&) = default;
+  } discovery;
+
   struct State {
     std::filesystem::path directory = "/var/lib/ppspp";
     friend bool operator==(const State&, const State&) = default;
@@ -81,8 +86,9 @@ struct Config {
     bool enabled = true;
     TransportAddress listen;  // TCP
     bool join_on_demand = true;
-    std::vector<std::string> cors;   // origins that may read, or "*"
-    std::vector<std::string> hosts;  // names by which it may be asked for, besides addresses; or "*"
+    std::vector<std::string> cors;  // origins that may read, or "*"
+    std::vector<std::string>
+        hosts;  // names by which it may be asked for, besides addresses; or "*"
     std::size_t max_readers = 200;
     unsigned idle_minutes = 10;  // what was joined on demand stays so long without readers
     std::uint64_t read_ahead = std::uint64_t{8} << 20;

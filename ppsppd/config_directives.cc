@@ -248,6 +248,10 @@ Section access_section() {
            list_directive("deny", kNetworks, PPSPP_MEMBER(access.deny), parse, kAsItIs)}};
 }
 
+Section discovery_section() {
+  return {"discovery", {flag_directive("local", PPSPP_MEMBER(discovery.local))}};
+}
+
 Section state_section() {
   return {"state",
           {text_directive<Config>(
@@ -309,16 +313,17 @@ Section log_section() {
 bool needs_restart(std::string_view section, std::string_view name) {
   if (section == "node") return name != "max_swarms";
   if (section == "gateway") return name == "enabled" || name == "listen";
-  return section == "state" || section == "control" || section == "metrics";
+  return section == "discovery" || section == "state" || section == "control" ||
+         section == "metrics";
 }
 
 }  // namespace
 
 const std::vector<Section>& config_sections() {
   static const std::vector<Section> sections = [] {
-    std::vector<Section> all = {node_section(),    limits_section(),  access_section(),
-                                state_section(),   control_section(), gateway_section(),
-                                metrics_section(), log_section()};
+    std::vector<Section> all = {node_section(),      limits_section(),  access_section(),
+                                discovery_section(), state_section(),   control_section(),
+                                gateway_section(),   metrics_section(), log_section()};
     for (Section& section : all) {
       for (auto& directive : section.directives) {
         directive.needs_restart = needs_restart(section.name, directive.name);

@@ -124,6 +124,22 @@ void write_port(MetricsWriter& out, const NodeStatistics& node) {
              "Times that the socket took no more datagrams.", node.udp.would_block);
 }
 
+void write_local_discovery(MetricsWriter& out, const LocalDiscoveryCounters& counters) {
+  out.family("ppspp_local_discovery_datagrams_total", kCounter,
+             "Questions and answers by which peers on the local network find each other.");
+  out.sample({{"kind", "query"}, {"direction", "in"}}, counters.queries_in);
+  out.sample({{"kind", "query"}, {"direction", "out"}}, counters.queries_out);
+  out.sample({{"kind", "answer"}, {"direction", "in"}}, counters.answers_in);
+  out.sample({{"kind", "answer"}, {"direction", "out"}}, counters.answers_out);
+  out.family("ppspp_local_discovery_dropped_total", kCounter,
+             "Of them, what was not answered or believed, by reason.");
+  out.sample({{"reason", "invalid"}}, counters.invalid);
+  out.sample({{"reason", "over_limit"}}, counters.over_limit);
+  out.sample({{"reason", "unproven"}}, counters.unproven);
+  out.single("ppspp_local_peers_found_total", kCounter, "Peers found on the local network.",
+             counters.found);
+}
+
 void write_loop(MetricsWriter& out, const MetricsInput& input) {
   const NodeStatistics& node = input.snapshot.node;
   out.family("ppspp_store_seconds", "histogram",
@@ -217,6 +233,7 @@ std::string metrics_text(const MetricsInput& input) {
   write_content(out, input.snapshot);
   write_channels(out, input.snapshot.node.endpoint);
   write_port(out, input.snapshot.node);
+  write_local_discovery(out, input.snapshot.node.local_discovery);
   write_loop(out, input);
   write_process(out, input);
   return out.take();

@@ -34,6 +34,7 @@ Result<NodeOptions> node_options(const Config& config, std::vector<int> sockets)
   options.download_limit = config.limits.download;
   options.per_peer = {config.limits.upload_per_peer, config.limits.download_per_peer};
   options.sockets = std::move(sockets);
+  options.discovery.local = config.discovery.local;
   auto rules = rules_of(config.access);
   if (!rules) return tl::unexpected(rules.error());
   options.rules = *std::move(rules);

@@ -257,6 +257,10 @@ void CommandLine::add_peers(std::vector<std::string>& target, const std::string&
       description);
 }
 
+void CommandLine::add_local_discovery(bool& off) {
+  flag("--no-local-discovery", off, "Do not look for peers on the local network");
+}
+
 CLI::Option* CommandLine::add_rate(const std::string& names, std::optional<std::uint64_t>& target,
                                    const std::string& description) {
   return option(

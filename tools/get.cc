@@ -71,7 +71,7 @@ class Download final : public GetSession {
       return show_progress(fmt::format("complete, seeding: {}, {} peers", rate, status.channels));
     }
     if (!status.content_length || *status.content_length == 0) {
-      return show_progress(fmt::format("waiting for a peer, {} connected", status.channels));
+      return show_progress("waiting for a peer, " + waiting_for_peers(status.channels));
     }
     const std::uint64_t total = *status.content_length;
     const double part = static_cast<double>(status.verified_bytes) / static_cast<double>(total);

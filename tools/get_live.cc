@@ -181,7 +181,7 @@ class LiveViewer final : public GetSession {
           fmt::format("the feed has ended, serving: {}, {} peers", rate, status.channels));
     }
     if (!live.tuned_in) {
-      return show_progress(fmt::format("waiting for the feed, {} connected", status.channels));
+      return show_progress("waiting for the feed, " + waiting_for_peers(status.channels));
     }
     show_progress(fmt::format("{}, {:.2f} s behind, {} skipped, {} peers, {}", rate,
                               static_cast<double>(live.latency.median.count()) / 1e6,

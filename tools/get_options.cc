@@ -11,7 +11,8 @@ namespace ppspp::tools {
 namespace {
 
 constexpr const char* kNoPeer =
-    "there is no peer to ask, and trackers are not yet available: name one with --peer HOST:PORT";
+    "there is no peer to ask: name one with --peer HOST:PORT, or look on the local network by "
+    "leaving out --no-local-discovery";
 constexpr double kMaxBuffer = 3'600;  // seconds
 
 EarlyExit usage(std::string message) {
@@ -71,7 +72,7 @@ std::optional<EarlyExit> describe_swarm(GetCommand& command, Given given) {
   }
   if (auto wrong = check_live(url->metadata, given)) return wrong;
   if (!given.peers.empty()) url->peers = std::move(given.peers);
-  if (url->peers.empty()) return usage(kNoPeer);
+  if (url->peers.empty() && command.no_local_discovery) return usage(kNoPeer);
   command.url = *std::move(url);
   command.allow_unprotected = given.swarm.allow_unprotected();
   if (command.output.empty()) command.output = output_name(command.url);
@@ -149,6 +150,7 @@ void add_options(CommandLine& line, GetCommand& command, Given& given) {
   line.add_listen(command.listen, "[::]:0");
   line.add_peers(given.peers, "A peer to ask in place of the URL's, repeatable");
   line.not_yet("--tracker", "URL", "A tracker to ask for peers, repeatable");
+  line.add_local_discovery(command.no_local_discovery);
   line.add_swarm_options(given.swarm, true);
   line.add_rate("--upload-limit", command.upload_limit, "Bytes per second, with k, M or G");
   line.add_rate("--download-limit", command.download_limit, "Bytes per second, with k, M or G");
@@ -160,7 +162,8 @@ void add_options(CommandLine& line, GetCommand& command, Given& given) {
 // What --daemon[=SOCKET] and the other options make together.
 std::optional<EarlyExit> hand_to_daemon(GetCommand& command, CommandLine& line) {
   std::vector<CLI::Option*> refused;
-  for (const char* name : {"--listen", "--json", "--start", "--buffer", "--discard-window"}) {
+  for (const char* name :
+       {"--listen", "--no-local-discovery", "--json", "--start", "--buffer", "--discard-window"}) {
     refused.push_back(line.app().get_option(name));
   }
   if (const auto option = first_used(refused)) {

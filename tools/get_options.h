@@ -22,6 +22,7 @@ struct GetCommand {
   bool force = false;
   bool stay = false;
   bool json = false;
+  bool no_local_discovery = false;
   LiveSettings live;              // of a live feed
   std::optional<double> timeout;  // seconds
   std::optional<std::uint64_t> upload_limit;

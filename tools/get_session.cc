@@ -1,5 +1,7 @@
 #include "get_session.h"
 
+#include <fmt/format.h>
+
 #include <csignal>
 #include <cstdio>
 #include <utility>
@@ -8,6 +10,7 @@ namespace ppspp::tools {
 namespace {
 
 constexpr std::string_view kProgram = "ppspp-get";
+constexpr double kPatience = 3;  // seconds, in which who is there answers
 constexpr auto kProgressInterval = std::chrono::milliseconds(200);
 
 }  // namespace
@@ -30,7 +33,9 @@ int GetSession::run() {
 Result<void> GetSession::begin() {
   if (auto prepared = prepare(); !prepared) return prepared;
   const auto listen = command_.listen.empty() ? std::vector{TransportAddress{}} : command_.listen;
-  auto node = Node::open(io_, NodeOptions{listen, command_.upload_limit, command_.download_limit});
+  NodeOptions options{listen, command_.upload_limit, command_.download_limit};
+  options.discovery.local = !command_.no_local_discovery;
+  auto node = Node::open(io_, options);
   if (!node) return tl::unexpected(node.error());
   node_.emplace(*std::move(node));
   auto swarm = node_->join(command_.url, join_options());
@@ -108,6 +113,13 @@ void GetSession::end() {
 
 void GetSession::say(const std::string& message) const {
   complain(kProgram, message);
+}
+
+std::string GetSession::waiting_for_peers(std::size_t connected) const {
+  const bool only_local = command_.url.peers.empty();
+  if (connected > 0 || !only_local) return fmt::format("{} connected", connected);
+  if (seconds_since_start() < kPatience) return "looking on the local network";
+  return "none on this network yet: name one with --peer HOST:PORT";
 }
 
 double GetSession::seconds_since_start() const {

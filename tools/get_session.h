@@ -51,6 +51,8 @@ class GetSession {
   void end(int exit_code);
   void end();
   void say(const std::string& message) const;
+  // As long as nobody is there: what is done about it, and what the user can do.
+  std::string waiting_for_peers(std::size_t connected) const;
   double seconds_since_start() const;
 
   const GetCommand& command_;

@@ -22,7 +22,9 @@ class Seeder {
   explicit Seeder(const SeedCommand& command) : command_(command), signals_(io_, SIGINT, SIGTERM) {}
 
   int run() {
-    auto node = Node::open(io_, NodeOptions{command_.listen, command_.upload_limit, {}});
+    NodeOptions options{command_.listen, command_.upload_limit, {}};
+    options.discovery.local = !command_.no_local_discovery;
+    auto node = Node::open(io_, options);
     if (!node) return fail_with(node.error());
     node_.emplace(*std::move(node));
     signals_.async_wait([this](const error_code& error, int) {

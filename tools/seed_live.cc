@@ -74,7 +74,9 @@ class LivePublisher {
     input_ = *std::move(input);
     auto key = live_.key.empty() ? fresh_key(live_) : key_from_file(live_);
     if (!key) return tl::unexpected(key.error());
-    auto node = Node::open(io_, NodeOptions{command_.listen, command_.upload_limit, {}});
+    NodeOptions options{command_.listen, command_.upload_limit, {}};
+    options.discovery.local = !command_.no_local_discovery;
+    auto node = Node::open(io_, options);
     if (!node) return tl::unexpected(node.error());
     node_.emplace(*std::move(node));
     auto feed = node_->feed(std::move(key->key), feed_options(std::move(key->numbers)));

@@ -33,6 +33,7 @@ struct SeedCommand {
   std::vector<std::string> peers;
   std::vector<std::string> advertise;
   std::optional<std::uint64_t> upload_limit;
+  bool no_local_discovery = false;
   int verbosity = 0;
   // The daemon that the work is handed to, by its control socket, and what it is asked.
   std::optional<std::filesystem::path> daemon;

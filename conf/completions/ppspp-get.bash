@@ -34,8 +34,8 @@ _ppspp_get() {
   esac
   if [[ $cur == -* ]]; then
     local options="
-    -h --help --version -o --output -l --listen --peer --tracker --chunk-size
-    --addressing --hash --integrity --upload-limit --download-limit --timeout --stay
+    -h --help --version -o --output -l --listen --peer --tracker
+    --no-local-discovery --chunk-size --addressing --hash --integrity --upload-limit --download-limit --timeout --stay
     --force --json --start --buffer --discard-window --signature -v --verbose --daemon"
     mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
   else

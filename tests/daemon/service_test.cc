@@ -34,6 +34,7 @@ struct World {
   Config config(const std::string& name) const {
     Config config;
     config.node.listen = {TransportAddress::v4(0x7f000001, 0)};
+    config.discovery.local = false;
     config.state.directory = directory / name;
     return config;
   }

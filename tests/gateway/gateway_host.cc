@@ -72,6 +72,7 @@ void say(const std::string& line) {
 Result<void> Host::start() {
   NodeOptions node;
   node.listen = {*TransportAddress::parse("127.0.0.1:0")};
+  node.discovery.local = false;
   if (options_.upload_limit > 0) node.upload_limit = options_.upload_limit;
   auto opened = Node::open(io_, node);
   if (!opened) return tl::unexpected(opened.error());

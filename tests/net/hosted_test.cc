@@ -62,6 +62,7 @@ struct Kept {
 
 Node open_sleepy(NodeWorld& world, std::chrono::milliseconds sleep_after = 300ms) {
   NodeOptions options;
+  options.discovery.local = false;
   options.listen = {TransportAddress::v4(0x7f000001, 0)};
   options.sleep_after = sleep_after;
   return *Node::open(world.io, options);

@@ -49,6 +49,7 @@ Result<Node> open_with(asio::io_context& io, std::vector<int> sockets) {
   NodeOptions options;
   options.listen = {TransportAddress::v4(0x7f000001, 1)};  // of no meaning beside sockets
   options.sockets = std::move(sockets);
+  options.discovery.local = false;
   return Node::open(io, options);
 }
 
@@ -79,6 +80,7 @@ TEST_SUITE("net/sockets") {
       for (const TransportAddress& address : seeder->local_addresses()) {
         CAPTURE(address.to_string());
         NodeOptions options;
+        options.discovery.local = false;
         options.listen = {address.is_v4() ? TransportAddress::v4(0x7f000001, 0)
                                           : *TransportAddress::parse("[::1]:0")};
         auto leecher = Node::open(world.io, options);

@@ -101,6 +101,7 @@ class TestCase(harness.TestCase):
             "state": {"directory": json.dumps(state)},
             "control": {"socket": json.dumps(os.path.join(run, "control.sock")), "group": '""'},
             "gateway": {"enabled": "false"},
+            "discovery": {"local": "false"},  # who meets whom is the test's business
         }
         for section, members in sections.items():
             values.setdefault(section, {}).update(members)

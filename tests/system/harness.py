@@ -209,6 +209,16 @@ def program(variable):
     return path
 
 
+def without_local_discovery(argv):
+    tools = {os.environ.get(name) for name in ("PPSPP_SEED", "PPSPP_GET")} - {None}
+    result = []
+    for word in map(str, argv):
+        result.append(word)
+        if word in tools:
+            result.append("--no-local-discovery")
+    return result
+
+
 class TestCase(unittest.TestCase):
     maxDiff = 500
 
@@ -223,8 +233,8 @@ class TestCase(unittest.TestCase):
         self.addCleanup(self._end_all)
 
     def _end_all(self):
-        for close in reversed(self.closers):
-            close()
+        while self.closers:
+            self.closers.pop()()
         for process in self.processes:
             process.send_signal(signal.SIGCONT)
             process.send_signal(signal.SIGTERM)
@@ -266,7 +276,10 @@ class TestCase(unittest.TestCase):
     def content(self, size, name="content"):
         return write_content(self.path(name), size, self.random.getrandbits(63))
 
-    def start(self, name, argv, **options):
+    def start(self, name, argv, local=False, **options):
+        """`local`: it may look for peers on the local network, where all tests that run meet."""
+        if not local:
+            argv = without_local_discovery(argv)
         name = f"{len(self.processes):03}-{name}"
         process = Process(name, argv, self.directory, **options)
         self.processes.append(process)

@@ -108,9 +108,18 @@ TEST_SUITE("tools/command_line") {
     CHECK(command->listen.size() == 2);
   }
 
-  TEST_CASE("ppspp-get: without a peer there is nobody to ask, and it says so at once") {
-    check_usage_error(get({kId}), "--peer HOST:PORT");
-    check_usage_error(get({"ppspp:" + kId + "?tracker=http://tracker.example/"}), "--peer");
+  TEST_CASE("ppspp-get: the ID alone is enough where the local network is looked at") {
+    const auto command = get({kId});
+    REQUIRE(command);
+    CHECK_FALSE(command->no_local_discovery);
+    CHECK(command->url.peers.empty());
+  }
+
+  TEST_CASE("ppspp-get: where nobody can be found there is nobody to ask, and it says so at once") {
+    check_usage_error(get({"--no-local-discovery", kId}), "--peer HOST:PORT");
+    check_usage_error(
+        get({"--no-local-discovery", "ppspp:" + kId + "?tracker=http://tracker.example/"}),
+        "--peer");
   }
 
   TEST_CASE("ppspp-get: a tracker in the URL does no harm while there is a peer") {

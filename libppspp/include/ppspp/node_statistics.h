@@ -6,6 +6,7 @@
 
 #include "ppspp/duration_histogram.h"
 #include "ppspp/endpoint.h"
+#include "ppspp/local_discovery_counters.h"
 #include "ppspp/time.h"
 
 namespace ppspp {
@@ -31,6 +32,7 @@ struct NodeStatistics {
   std::uint64_t stalls = 0;  // turns that began 20 ms or more after they were due
   Microseconds longest_stall{0};
   UdpCounters udp;
+  LocalDiscoveryCounters local_discovery;
   DurationHistogram store_reads;  // of all files; waiting for the disk included
   DurationHistogram store_writes;
 };

@@ -46,6 +46,13 @@ class ActiveSwarm;
 // to the linker the two must not look alike.
 inline namespace node {
 
+// How peers are found besides those that are named.
+struct DiscoveryOptions {
+  // On the networks that this host is on, by multicast (the map's decision 42).
+  bool local = true;
+  bool pex = true;  // by other peers (RFC 7574, section 3.10)
+};
+
 struct NodeOptions {
   // At most one address of each IP version; [::] alone means both. Empty: [::]:6778.
   std::vector<TransportAddress> listen;
@@ -57,6 +64,7 @@ struct NodeOptions {
   std::uint64_t max_queued_chunks_per_peer = EndpointOptions{}.max_queued_chunks_per_peer;
   RateLimits per_peer;  // of each channel, where its swarm says nothing else
   AddressRules rules;   // whom we talk to
+  DiscoveryOptions discovery;
   // Bound UDP sockets that a service manager hands over, at most one of each IP version, instead of
   // `listen`. They are the node's from the call of open() on, also if that fails.
   std::vector<int> sockets;

@@ -53,7 +53,14 @@ ActiveNode::ActiveNode(asio::io_context& io, std::unique_ptr<UdpPort> port,
               [this](const Event& event) { on_event(event); }),
       awake_timer_(io),
       sleep_after_(options.sleep_after),
-      background_(io) {}
+      background_(io) {
+  if (!options.discovery.local) return;
+  const auto on_found = [this](const SwarmId& id, const TransportAddress& peer) {
+    const auto found = swarms_.find(id);
+    if (found != swarms_.end()) found->second->add_peer(peer, PeerSource::local);
+  };
+  local_ = std::make_unique<LocalFinder>(io, driver_.port().local_addresses(), on_found);
+}
 
 ActiveNode::~ActiveNode() {
   const auto swarms = swarms_;  // each takes itself off the list
@@ -202,6 +209,7 @@ NodeStatistics ActiveNode::statistics() const {
   statistics.stalls = driver.counters().stalls;
   statistics.longest_stall = driver.counters().longest_stall;
   statistics.udp = driver.port().counters();
+  if (local_) statistics.local_discovery = local_->counters();
   statistics.store_reads = store_counters_->reads.get();
   statistics.store_writes = store_counters_->writes.get();
   return statistics;
@@ -213,12 +221,22 @@ std::optional<Swarm> ActiveNode::find(const SwarmId& id) const {
   return Swarm(found->second);
 }
 
-void ActiveNode::note_joined(ActiveSwarm& swarm) {
+void ActiveNode::note_hosted(const ActiveSwarm& swarm) {
+  if (local_) local_->set_part(swarm.url().metadata.id, LocalFinder::Part::sleeps);
+}
+
+void ActiveNode::note_joined(ActiveSwarm& swarm, LocalFinder::Part part) {
   by_handle_.emplace(swarm.handle().value, &swarm);
+  if (local_) local_->set_part(swarm.url().metadata.id, part);
+}
+
+void ActiveNode::note_complete(const ActiveSwarm& swarm) {
+  if (local_) local_->set_part(swarm.url().metadata.id, LocalFinder::Part::complete);
 }
 
 void ActiveNode::forget(ActiveSwarm& swarm, SwarmHandle handle) {
   by_handle_.erase(handle.value);
+  if (local_) local_->remove(swarm.url().metadata.id);
   swarms_.erase(swarm.url().metadata.id);
   if (swarms_.empty()) {
     driver_.stop();
@@ -240,6 +258,18 @@ void ActiveNode::on_event(const Event& event) {
   if (found == by_handle_.end()) return;
   const auto swarm = found->second->shared_from_this();
   swarm->on_event(event);
+  if (local_) look_for_others(event, *swarm);
+}
+
+// Who is alone now asks at once whether there is somebody else.
+void ActiveNode::look_for_others(const Event& event, const ActiveSwarm& swarm) {
+  const bool lost = std::holds_alternative<event::PeerLeft>(event.what) ||
+                    std::holds_alternative<event::PeerUnreachable>(event.what);
+  if (!lost || !swarm.joined()) return;
+  const auto status = driver_.endpoint().status(swarm.handle());
+  if (status && !status->complete && status->channels == 0) {
+    local_->ask_again(swarm.url().metadata.id);
+  }
 }
 
 std::vector<Swarm> ActiveNode::awake() const {

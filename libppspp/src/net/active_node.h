@@ -10,6 +10,7 @@
 #include "net/active_swarm.h"
 #include "net/background.h"
 #include "net/endpoint_driver.h"
+#include "net/local_finder.h"
 #include "ppspp/ppspp.h"
 
 namespace ppspp {
@@ -40,8 +41,11 @@ class ActiveNode {
   std::vector<Swarm> awake() const;
 
   // For the swarms.
-  void note_joined(ActiveSwarm& swarm);  // it has a handle
-  void note_awake(ActiveSwarm& swarm);   // of a hosted file: look after it until it sleeps
+  void note_hosted(const ActiveSwarm& swarm);  // it sleeps from the start
+  // It has a handle, and takes part so far.
+  void note_joined(ActiveSwarm& swarm, LocalFinder::Part part);
+  void note_complete(const ActiveSwarm& swarm);
+  void note_awake(ActiveSwarm& swarm);  // of a hosted file: look after it until it sleeps
   void note_sleeps(SwarmHandle handle) { by_handle_.erase(handle.value); }
   void forget(ActiveSwarm& swarm, SwarmHandle handle);  // it was left
 
@@ -58,9 +62,11 @@ class ActiveNode {
   std::shared_ptr<ActiveSwarm> add(const SwarmUrl& url, const JoinSettings& settings);
   void on_event(const Event& event);
   void look_after_awake();
+  void look_for_others(const Event& event, const ActiveSwarm& swarm);
 
   asio::io_context& io_;
   EndpointDriver driver_;
+  std::unique_ptr<LocalFinder> local_;  // null: not wanted
   std::unordered_map<SwarmId, std::shared_ptr<ActiveSwarm>> swarms_;
   std::unordered_map<std::uint64_t, ActiveSwarm*> by_handle_;
   std::vector<std::weak_ptr<ActiveSwarm>> awake_;  // of hosted files

@@ -127,7 +127,10 @@ Result<void> ActiveSwarm::join(std::unique_ptr<FileChunkStore> store, const Swar
                                                       settings_, read_clocks());
   if (!handle) return tl::unexpected(handle.error());
   handle_ = *handle;
-  node_->note_joined(*this);
+  const bool complete = content.state == SwarmContent::State::complete;
+  node_->note_joined(*this, hosted_    ? LocalFinder::Part::sleeps
+                            : complete ? LocalFinder::Part::complete
+                                       : LocalFinder::Part::misses);
   store_ = file_ = kept;
   if (content.length > 0) on_length(content.length);
   begin();
@@ -225,6 +228,7 @@ void ActiveSwarm::on_content_complete() {
 void ActiveSwarm::finish_file() {
   if (const auto finished = file_->complete(); !finished) return fail_with(finished.error());
   complete_ = true;
+  node_->note_complete(*this);
   announce_complete();
 }
 

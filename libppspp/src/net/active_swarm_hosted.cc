@@ -36,6 +36,7 @@ void ActiveSwarm::host(const HostedFile& file) {
   hosted_->stamp = file.stamp;
   complete_ = true;
   node_->driver().endpoint().await(url_.metadata.id);
+  node_->note_hosted(*this);
   node_->driver().kick();
 }
 

@@ -40,7 +40,7 @@ Result<void> ActiveSwarm::follow() {
                                                       settings_, read_clocks());
   if (!handle) return tl::unexpected(handle.error());
   handle_ = *handle;
-  node_->note_joined(*this);
+  node_->note_joined(*this, LocalFinder::Part::misses);
   store_ = kept;
   begin();
   return {};
@@ -82,7 +82,7 @@ Result<void> ActiveSwarm::publish(SigningKey key, const FeedOptions& options) {
       read_clocks());
   if (!handle) return tl::unexpected(handle.error());
   handle_ = *handle;
-  node_->note_joined(*this);
+  node_->note_joined(*this, LocalFinder::Part::complete);
   store_ = kept;
   begin();
   return {};
@@ -158,6 +158,7 @@ void ActiveSwarm::on_store_failed() {
 
 void ActiveSwarm::on_feed_ended() {
   complete_ = true;
+  if (joined()) node_->note_complete(*this);
   live_->ended_at = std::chrono::steady_clock::now();
   proceed_reading();
   announce_complete();
