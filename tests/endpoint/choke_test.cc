@@ -215,6 +215,32 @@ TEST_SUITE("endpoint/choke") {
         },
         24s));  // twice what the uplink needs
   }
+
+  TEST_CASE("with half of the peers freeriding, those who contribute have it sooner (9.2)") {
+    Swarm swarm(4, 24, 8'000'000, {.delay = 20ms, .rate = 100'000, .queue = 64 << 10}, 12);
+    swarm.seeder.link =
+        LinkOptions{.delay = 20ms, .rate = 800'000, .queue = 256 << 10};  // not what limits
+
+    std::vector<double> done(24, 0);
+    swarm.world.run_until(
+        [&] {
+          bool all = true;
+          for (std::size_t i = 0; i < 24; ++i) {
+            if (done[i] == 0 && swarm.leechers[i]->status().complete) {
+              done[i] = seconds(swarm.world.time());
+            }
+            all = all && done[i] != 0;
+          }
+          return all;
+        },
+        600s);
+    for (double& time : done) time = time == 0 ? 600 : time;
+    std::sort(done.begin(), done.begin() + 12);
+    std::sort(done.begin() + 12, done.end());
+    MESSAGE("median of freeriders " << done[6] << " s, of contributors " << done[18] << " s");
+    CHECK(done[18] * 1.2 < done[6]);
+    CHECK(done[23] < 600);
+  }
 }
 
 }  // namespace ppspp::test

@@ -154,7 +154,8 @@ class Channel {
   std::uint64_t waiting_chunks() const { return wanted_.chunks(); }
   std::uint64_t pushed_chunks() const { return wanted_.pushed_chunks(); }  // that have not left yet
   bool has_nothing_to_send() const { return wanted_.empty() && sent_.empty(); }
-  bool has_fresh_requests() const { return wanted_.has_fresh(); }  // but for what was deferred
+  bool has_fresh_requests() const { return wanted_.has_fresh(); }       // but for what was deferred
+  std::uint64_t chunks_delivered() const { return chunks_delivered_; }  // and acknowledged
   // Chunks that it has and that were not acknowledged to us: others gave it those.
   std::uint64_t chunks_from_others() const {
     return peer_has_.count() - std::min(peer_has_.count(), chunks_delivered_);
@@ -264,6 +265,7 @@ class Channel {
   bool acks_due(Now now) const;
   TimePoint ack_deadline() const;
   Microseconds have_delay() const;
+  bool haves_wait() const;
   Microseconds short_delay() const;  // how long an ACK or HAVE may wait (decision 5)
 
   // channel_fill.cc

@@ -9,6 +9,8 @@ namespace ppspp {
 namespace {
 
 constexpr Microseconds kLongestDelay = std::chrono::milliseconds(25);  // decision 5
+constexpr Microseconds kChokedHaveDelay = std::chrono::seconds(1);
+constexpr std::size_t kMostHavesWait = 128;
 constexpr Microseconds kLiveHaveDelay = std::chrono::milliseconds(5);
 constexpr std::uint64_t kFirstRequestBytes = 256 << 10;
 constexpr std::uint64_t kFirstAmongManyBytes = 16 << 10;
@@ -17,7 +19,7 @@ constexpr std::uint64_t kMaxRequestBytes = 64 << 20;
 // When the rate of a peer is known: after so much, and so long after a pause.
 constexpr std::uint64_t kKnownAfterBytes = 32 << 10;
 constexpr Microseconds kStartLasts = std::chrono::milliseconds(100);
-constexpr std::uint64_t kStalledRequestChunks = 16;
+constexpr std::uint64_t kStalledRequestChunks = 4;
 constexpr Microseconds kRequestAhead = std::chrono::milliseconds(200);
 constexpr Microseconds kAheadAmongMany = std::chrono::milliseconds(100);
 constexpr std::size_t kMany = 4;
@@ -46,7 +48,13 @@ Microseconds Channel::short_delay() const {
 }
 
 // In a live swarm there is something to be said to every neighbour all the time.
+// Who is choked cannot ask for it yet: many HAVEs together take fewer octets.
+bool Channel::haves_wait() const {
+  return choking_ && haves_.ranges().size() < kMostHavesWait;
+}
+
 Microseconds Channel::have_delay() const {
+  if (haves_wait()) return kChokedHaveDelay;
   return options_.live ? std::max(short_delay(), kLiveHaveDelay) : short_delay();
 }
 
@@ -80,7 +88,8 @@ void Channel::fill_control(ByteWriter& out, ChannelContext& context, Now now) {
   // What has to be said anyway takes the rest along: a datagram costs more than a few octets.
   const bool leaving = out.size() > 4 || answer_now_;
   if (acks_due(now) || (leaving && !acks_.empty())) fill_acks(out, context, now);
-  if (leaving || announcing_ || now.monotonic >= ack_deadline() ||
+  const bool taken_along = leaving || now.monotonic >= ack_deadline();
+  if ((taken_along && !haves_wait()) || announcing_ ||
       (!haves_.empty() && now.monotonic >= have_since_ + have_delay())) {
     fill_haves(out, context, now);
   }

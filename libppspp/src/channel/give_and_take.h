@@ -25,7 +25,8 @@ struct GiveAndTake {
   bool optimistic = false;  // it is served to see whether it gives, not because it gave
   TimePoint since{};        // it was choked or unchoked
 
-  bool lacks_something = false;  // that we have
+  std::uint64_t chunks_counted = 0;  // of those delivered to it, in what the upload brings
+  bool lacks_something = false;      // that we have
 
   // Chunks that it was the first to get of us: those that others had soon after, and those that
   // they had not.

@@ -9,7 +9,7 @@ constexpr Microseconds kTick = std::chrono::milliseconds(500);
 constexpr Microseconds kReviewEvery = std::chrono::seconds(10);
 constexpr Microseconds kFirstReviewAfter = std::chrono::seconds(2);
 constexpr Microseconds kNewcomerFor = std::chrono::seconds(60);
-constexpr Microseconds kTimeToGive = std::chrono::seconds(30);
+constexpr Microseconds kTimeToGive = std::chrono::seconds(15);
 constexpr Microseconds kIdleAfter = std::chrono::seconds(5);
 // Who took so much and gave less than a 32nd of it is taken for a freerider.
 constexpr std::uint64_t kTakenToJudge = 64 << 10;
@@ -50,7 +50,7 @@ void Choker::review(const Scene& scene, RandomSource& random, std::vector<Channe
                     Now now) {
   if (full_review_at_ == TimePoint{}) full_review_at_ = now.monotonic + kFirstReviewAfter;
   const bool full = now.monotonic >= full_review_at_;
-  gauge_.read(scene.channels, scene.uploaded, choked_any_, now);
+  gauge_.read(scene.channels, scene.chunk_size, choked_any_, now);
   look(scene, full, now);
   if (nobody_waits()) {
     for (ChokePeer& peer : peers_) peer.chosen = true;

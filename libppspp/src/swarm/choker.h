@@ -24,6 +24,7 @@ class Choker {
     std::span<Channel* const> channels;
     const BinSet& have;
     std::uint64_t chunk_count;
+    std::uint32_t chunk_size;
     std::uint64_t uploaded;  // octets so far
     bool seeding;
   };

@@ -7,6 +7,7 @@ Choker::Scene StaticSwarm::scene() const {
   return {.channels = channels_,
           .have = verified_,
           .chunk_count = chunk_count_,
+          .chunk_size = metadata_.chunk_size,
           .uploaded = counts_.uploaded_bytes,
           .seeding = complete_};
 }

@@ -12,7 +12,7 @@ constexpr Microseconds kInterestLasts = std::chrono::seconds(1);
 // How long a chunk takes to get to another peer, with a slow uplink between them; and when it is
 // sent to somebody else.
 constexpr Microseconds kPassedOnWithin = std::chrono::seconds(4);
-constexpr Microseconds kSentAgainAfter = std::chrono::seconds(10);
+constexpr Microseconds kSentAgainAfter = std::chrono::seconds(20);
 constexpr std::size_t kMostAwaited = 1 << 16;
 constexpr std::uint32_t kMostJudged = 256;  // what lies further back counts half
 
@@ -52,10 +52,16 @@ void SuperSeeding::stop() {
 
 void SuperSeeding::note_sent(Channel& to, ChunkIndex chunk, std::uint64_t chunk_count, Now now) {
   if (!on_) return;
+  const ChunkRange range{chunk, chunk + 1};
   const bool again = sent_.contains(chunk);
-  sent_.insert({chunk, chunk + 1});
+  sent_.insert(range);
+  if (awaited_.contains(chunk) && first_to_.at(chunk).to != &to) {
+    // Whoever announces it now may have it of us: that tells nothing of the first one.
+    first_to_.erase(chunk);
+    awaited_.erase(range);
+  }
   if (!again && first_to_.size() < kMostAwaited && in_order_.size() < 2 * kMostAwaited) {
-    awaited_.insert({chunk, chunk + 1});
+    awaited_.insert(range);
     first_to_.insert_or_assign(chunk, Sent{chunk, &to, now.monotonic});
     in_order_.emplace_back(now.monotonic, chunk);
   }

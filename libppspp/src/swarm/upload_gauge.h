@@ -17,28 +17,27 @@ namespace ppspp {
 
 class UploadGauge {
  public:
-  // `uploaded`: octets so far. `waiting`: peers are choked that could be served.
-  void read(std::span<Channel* const> channels, std::uint64_t uploaded, bool waiting, Now now);
+  // `waiting`: peers are choked that could be served.
+  void read(std::span<Channel* const> channels, std::uint32_t chunk_size, bool waiting, Now now);
 
   std::size_t slots() const { return slots_; }
-  // Queues or losses on most paths, or a limit holds what would leave.
-  bool scarce() const { return scarce_; }
+  // Lately there were queues or losses on most paths, or a limit held what would leave.
+  bool scarce() const { return readings_with_room_ < kPatience; }
   // Besides: about as much leaves as ever lately.
-  bool full() const { return scarce_ && current_ >= capacity_ / 4 * 3; }
+  bool full() const { return scarce() && current_ >= capacity_ / 4 * 3; }
   std::uint64_t rate() const { return rate_; }  // octets per second, over some seconds
 
  private:
-  void count(std::span<Channel* const> channels, Now now);
+  std::uint64_t count(std::span<Channel* const> channels, Now now);
   void set_slots(bool waiting, std::size_t active);
 
   std::size_t slots_ = kFirstSlots;
   std::size_t active_ = 0;
-  bool scarce_ = false;
-  int readings_with_room_ = 0;
+  static constexpr int kPatience = 4;  // readings
+  int readings_with_room_ = kPatience;
   std::uint64_t current_ = 0;
   std::uint64_t rate_ = 0;
   std::uint64_t capacity_ = 0;
-  std::uint64_t uploaded_ = 0;
   TimePoint read_at_{};
 
  public:
