@@ -24,8 +24,9 @@ swarm, and transfers give way to other traffic (LEDBAT).
 .
 This package contains the daemon ppsppd, which seeds, fetches and relays any
 number of swarms over one UDP port and hands them to players and browsers
-over HTTP; its client ppspp-ctl; and ppspp-seed and ppspp-get, which do one
-swarm each without a daemon.")
+over HTTP; its client ppspp-ctl; ppspp-seed and ppspp-get, which do one swarm
+each without a daemon; and ppspp-tracker, which tells peers of each other
+(RFC 7846) and is not started unless it is enabled.")
 set(debian "${PROJECT_SOURCE_DIR}/cmake/debian")
 set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA "${debian}/conffiles" "${debian}/postinst" "${debian}/prerm"
   "${debian}/postrm")

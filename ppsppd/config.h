@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/log.h"
+#include "config_error.h"
 #include "ppspp/transport_address.h"
 
 namespace ppspp::daemon {
@@ -110,17 +111,6 @@ struct Config {
   friend bool operator==(const Config&, const Config&) = default;
 };
 
-struct ConfigError {
-  std::string file;
-  std::size_t line = 0;  // 0: the file as a whole
-  std::string message;   // what is wrong, and what would be right
-
-  std::string to_string() const;  // "FILE:LINE: MESSAGE"
-};
-
-using ConfigErrors = std::vector<ConfigError>;  // by line; at most kMostErrors
-
-inline constexpr std::size_t kMostErrors = 100;
 inline constexpr std::string_view kDefaultConfigPath = "/etc/ppspp/ppsppd.toml";
 
 tl::expected<Config, ConfigErrors> parse_config(std::string_view text,

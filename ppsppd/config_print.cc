@@ -5,13 +5,7 @@
 namespace ppspp::daemon {
 
 std::string print_config(const Config& config) {
-  std::string text;
-  for (const Section& section : config_sections()) {
-    text += fmt::format("{}[{}]\n", text.empty() ? "" : "\n", section.name);
-    for (const auto& directive : section.directives) {
-      text += fmt::format("{} = {}\n", directive.name, directive.print(config));
-    }
-  }
+  std::string text = print_sections(config_sections(), config);
   for (const ScheduleEntry& entry : config.schedule) {
     text += "\n[[schedule]]\n";
     for (const auto& directive : schedule_directives()) {

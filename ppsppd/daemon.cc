@@ -21,6 +21,7 @@
 #include "control_api.h"
 #include "gateway/gateway.h"
 #include "http/http_server.h"
+#include "log_ring.h"
 #include "log_sink.h"
 #include "metrics.h"
 #include "program.h"
@@ -372,7 +373,9 @@ HealthInput Daemon::health_input() const {
 
 int run_daemon(RunOptions options) {
   std::signal(SIGPIPE, SIG_IGN);
-  install_log(level_of(options));
+  install_log(level_of(options), "ppsppd", [](LogLevel level, std::string_view line) {
+    log_ring().add(level, std::string(line));
+  });
   raise_descriptor_limit();
   boost::asio::io_context io(1);
   Daemon daemon(io, std::move(options));

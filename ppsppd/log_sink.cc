@@ -6,7 +6,6 @@
 #include <cerrno>
 #include <string>
 
-#include "log_ring.h"
 #include "systemd.h"
 
 namespace ppspp::daemon {
@@ -32,14 +31,14 @@ std::string one_line(std::string_view text) {
 
 }  // namespace
 
-void install_log(LogLevel lowest) {
-  set_log_sink(lowest,
-               [journal = systemd::stderr_is_journal()](LogLevel level, std::string_view message) {
-                 const std::string text = one_line(message);
-                 write_line(journal ? fmt::format("{}{}\n", systemd::journal_prefix(level), text)
-                                    : fmt::format("ppsppd: {}\n", text));
-                 log_ring().add(level, text);
-               });
+void install_log(LogLevel lowest, std::string_view program, LogSink also) {
+  set_log_sink(lowest, [journal = systemd::stderr_is_journal(), program = std::string(program),
+                        also = std::move(also)](LogLevel level, std::string_view message) {
+    const std::string text = one_line(message);
+    write_line(journal ? fmt::format("{}{}\n", systemd::journal_prefix(level), text)
+                       : fmt::format("{}: {}\n", program, text));
+    if (also) also(level, text);
+  });
 }
 
 }  // namespace ppspp::daemon

@@ -1,11 +1,14 @@
 // The log lines of the whole program: to standard error, with the program's name or, for the
-// journal, with a priority; and to log_ring(), for the API.
+// journal, with a priority.
 #pragma once
+
+#include <string_view>
 
 #include "base/log.h"
 
 namespace ppspp::daemon {
 
-void install_log(LogLevel lowest);
+// `also`, if any, gets each line too.
+void install_log(LogLevel lowest, std::string_view program, LogSink also = {});
 
 }  // namespace ppspp::daemon

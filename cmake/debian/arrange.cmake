@@ -11,6 +11,8 @@ set(docs "${root}/usr/share/doc/ppspp")
 set(CMAKE_INSTALL_FULL_SBINDIR /usr/sbin)
 set(CMAKE_INSTALL_FULL_DOCDIR /usr/share/doc/ppspp)
 configure_file("${source}/conf/ppsppd.service.in" "${service}" @ONLY)
+configure_file("${source}/conf/ppspp-tracker.service.in"
+  "${root}/usr/lib/systemd/system/ppspp-tracker.service" @ONLY)
 
 # The configuration is a conffile.
 file(RENAME "${root}/usr/etc" "${root}/etc")

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "http/request_reader.h"
 #include "http/response_head.h"
+#include "http/stream.h"
 
 namespace ppspp::http {
 namespace {
@@ -53,8 +54,8 @@ class ConnectionImpl final : public Connection,
                              public std::enable_shared_from_this<ConnectionImpl> {
  public:
   ConnectionImpl(Socket socket, std::string peer, std::shared_ptr<Owner> owner)
-      : socket_(std::move(socket)),
-        timer_(socket_.get_executor()),
+      : stream_(std::move(socket), owner->tls),
+        timer_(stream_.get_executor()),
         peer_(std::move(peer)),
         owner_(std::move(owner)),
         reader_(owner_->options.max_body) {}
@@ -75,7 +76,7 @@ class ConnectionImpl final : public Connection,
   void abort(const ExchangeImpl* from);
   void on_gone(const ExchangeImpl* from, std::function<void()> handler);
   void dropped(const ExchangeImpl* from);
-  asio::any_io_executor executor() { return socket_.get_executor(); }
+  asio::any_io_executor executor() { return stream_.get_executor(); }
 
  private:
   enum class State : std::uint8_t {
@@ -116,7 +117,7 @@ class ConnectionImpl final : public Connection,
   void piece_sent();
   void answered();
 
-  Socket socket_;
+  Stream stream_;
   asio::steady_timer timer_;
   const std::string peer_;
   const std::shared_ptr<Owner> owner_;
@@ -150,7 +151,15 @@ class ConnectionImpl final : public Connection,
 
 void ConnectionImpl::begin_reading() {
   limit_time(owner_->options.request_timeout);
-  read_some();
+  if (!stream_.is_secure()) return read_some();
+  stream_.async_handshake([self = shared_from_this()](error_code error) {
+    if (!error && self->state_ != State::closed) return self->read_some();
+    if (error) {
+      log(LogLevel::debug, "{}: {}: no TLS: {}", self->owner_->options.name, self->peer_,
+          error.message());
+    }
+    self->close();
+  });
 }
 
 void ConnectionImpl::limit_time(std::chrono::seconds limit) {
@@ -188,7 +197,7 @@ void ConnectionImpl::read_some() {
   const std::size_t room = state_ == State::lingering ? incoming_.size() : reader_.prepare().size();
   if (room == 0) return;
   reading_ = true;
-  socket_.async_read_some(asio::buffer(incoming_, room),
+  stream_.async_read_some(asio::buffer(incoming_, room),
                           [self = shared_from_this()](error_code error, std::size_t size) {
                             self->reading_ = false;
                             self->took(error, size);
@@ -221,7 +230,7 @@ void ConnectionImpl::client_went() {
 
 void ConnectionImpl::call_gone_handler() {
   if (auto handler = std::exchange(gone_handler_, nullptr)) {
-    asio::post(socket_.get_executor(), std::move(handler));
+    asio::post(stream_.get_executor(), std::move(handler));
   }
 }
 
@@ -247,10 +256,11 @@ void ConnectionImpl::next_request() {
 
 // All that was sent before has been taken, so that there is room for these few octets.
 void ConnectionImpl::say_continue() {
+  if (stream_.is_secure()) return;  // under TLS there may be none: the client sends after a moment
   error_code ignored;
-  socket_.non_blocking(true, ignored);
+  stream_.socket().non_blocking(true, ignored);
   const std::string_view text = continue_response();
-  socket_.write_some(asio::buffer(text), ignored);
+  stream_.socket().write_some(asio::buffer(text), ignored);
 }
 
 void ConnectionImpl::handle() {
@@ -283,10 +293,13 @@ void ConnectionImpl::refuse(int status, const std::string& reason) {
 
 void ConnectionImpl::linger() {
   if (gone_) return close();
-  error_code ignored;
-  socket_.shutdown(Socket::shutdown_send, ignored);
   state_ = State::lingering;
   limit_time(kLinger);
+  if (stream_.is_secure()) {
+    return stream_.async_shutdown([self = shared_from_this()](error_code) { self->close(); });
+  }
+  error_code ignored;
+  stream_.socket().shutdown(Socket::shutdown_send, ignored);
   read_some();
 }
 
@@ -297,9 +310,9 @@ void ConnectionImpl::close() {
   exchange_ = nullptr;
   timer_.cancel();
   error_code ignored;
-  socket_.close(ignored);
+  stream_.socket().close(ignored);
   if (write_done_ && !sending_) {
-    asio::post(socket_.get_executor(),
+    asio::post(stream_.get_executor(),
                [done = std::exchange(write_done_, nullptr)] { done(false); });
   } else if (!write_done_) {
     call_gone_handler();
@@ -343,7 +356,7 @@ void ConnectionImpl::begin(const ExchangeImpl* from, int status, const Headers& 
   left_ = length;
   state_ = State::answering;
   // Together with the first piece of the body, if that is here by then.
-  asio::post(socket_.get_executor(), [self = shared_from_this()] { self->send_head(); });
+  asio::post(stream_.get_executor(), [self = shared_from_this()] { self->send_head(); });
 }
 
 void ConnectionImpl::write(const ExchangeImpl* from, std::span<const std::byte> bytes,
@@ -351,7 +364,7 @@ void ConnectionImpl::write(const ExchangeImpl* from, std::span<const std::byte> 
   PPSPP_ASSERT(!is_current(from) || !write_done_);
   const bool refused = !is_current(from) || state_ != State::answering;
   if (refused || head_only_ || bytes.empty()) {
-    asio::post(socket_.get_executor(), [done = std::move(done), refused] { done(!refused); });
+    asio::post(stream_.get_executor(), [done = std::move(done), refused] { done(!refused); });
     return;
   }
   if (left_) {
@@ -392,7 +405,7 @@ void ConnectionImpl::on_gone(const ExchangeImpl* from, std::function<void()> han
   if (is_current(from) && !gone_) {
     gone_handler_ = std::move(handler);
   } else if (handler) {
-    asio::post(socket_.get_executor(), std::move(handler));
+    asio::post(stream_.get_executor(), std::move(handler));
   }
 }
 
@@ -425,7 +438,7 @@ void ConnectionImpl::send(Sending what) {
     if (now != std::exchange(before, now)) self->limit_time(self->owner_->options.write_timeout);
     return std::size_t{1} << 18;
   };
-  asio::async_write(socket_, buffers, std::move(progress),
+  asio::async_write(stream_, buffers, std::move(progress),
                     [self = shared_from_this(), sent = what.sent](error_code error, std::size_t) {
                       self->taken(error, sent);
                     });

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "http/http_server.h"
+#include "http/tls.h"
 
 namespace ppspp::http {
 
@@ -19,6 +20,7 @@ class Connection {
     ServerOptions options;
     Server::Handler handler;                        // gone when the server is
     std::function<void(const Connection*)> closed;  // likewise
+    std::shared_ptr<TlsIdentity> tls;               // of connections from now on; null: none
   };
 
   static std::shared_ptr<Connection> start(Socket socket, std::string peer,

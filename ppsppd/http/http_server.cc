@@ -80,6 +80,11 @@ std::string peer_of(const Socket& socket) {
   return text.empty() ? "a local client" : text;
 }
 
+// "192.0.2.1:50000" without its port.
+std::string host_of(const std::string& peer) {
+  return peer.substr(0, peer.rfind(':'));
+}
+
 }  // namespace
 
 class Server::Impl {
@@ -88,7 +93,7 @@ class Server::Impl {
       : io_(io), owner_(std::make_shared<Connection::Owner>()) {
     owner_->options = std::move(options);
     owner_->handler = std::move(handler);
-    owner_->closed = [this](const Connection* connection) { connections_.erase(connection); };
+    owner_->closed = [this](const Connection* connection) { forget(connection); };
   }
   ~Impl() { stop(); }
 
@@ -99,8 +104,13 @@ class Server::Impl {
   std::vector<std::string> addresses() const;
   void stop();
   std::size_t connections() const { return connections_.size(); }
+  void set_tls(std::shared_ptr<TlsIdentity> identity) { owner_->tls = std::move(identity); }
 
  private:
+  struct Held {
+    std::shared_ptr<Connection> connection;
+    std::string host;
+  };
   struct Listener {
     explicit Listener(asio::io_context& io) : acceptor(io), pause(io) {}
     Acceptor acceptor;
@@ -115,11 +125,14 @@ class Server::Impl {
   void welcome(Socket socket);
   void turn_away(Socket socket);
   bool make_room();
+  bool has_too_many(const std::string& host) const;
+  void forget(const Connection* connection);
 
   asio::io_context& io_;
   std::shared_ptr<Connection::Owner> owner_;
   std::list<Listener> listeners_;
-  std::unordered_map<const Connection*, std::shared_ptr<Connection>> connections_;
+  std::unordered_map<const Connection*, Held> connections_;
+  std::unordered_map<std::string, std::size_t> by_host_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
@@ -189,7 +202,8 @@ void Server::Impl::accept(Listener& listener) {
 void Server::Impl::accepted(Listener& listener, error_code error, Socket socket) {
   if (!listener.acceptor.is_open()) return;
   if (!error) {
-    if (connections_.size() >= owner_->options.max_connections && !make_room()) {
+    const bool full = connections_.size() >= owner_->options.max_connections;
+    if (has_too_many(host_of(peer_of(socket))) || (full && !make_room())) {
       turn_away(std::move(socket));
     } else {
       welcome(std::move(socket));
@@ -213,16 +227,33 @@ void Server::Impl::welcome(Socket socket) {
     set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
   }
   std::string peer = peer_of(socket);
+  std::string host = host_of(peer);
+  ++by_host_[host];
   auto connection = Connection::start(std::move(socket), std::move(peer), owner_);
-  connections_.emplace(connection.get(), connection);
+  connections_.emplace(connection.get(), Held{connection, std::move(host)});
+}
+
+bool Server::Impl::has_too_many(const std::string& host) const {
+  const std::size_t most = owner_->options.max_per_address;
+  const auto found = by_host_.find(host);
+  return most != 0 && found != by_host_.end() && found->second >= most;
+}
+
+void Server::Impl::forget(const Connection* connection) {
+  const auto found = connections_.find(connection);
+  if (found == connections_.end()) return;
+  const auto host = by_host_.find(found->second.host);
+  if (--host->second == 0) by_host_.erase(host);
+  connections_.erase(found);
 }
 
 // Of the connections that only wait for a next request, the oldest makes way for a new one.
 bool Server::Impl::make_room() {
   std::shared_ptr<Connection> oldest;
-  for (const auto& [key, connection] : connections_) {
-    if (!connection->idle_since()) continue;
-    if (!oldest || *connection->idle_since() < *oldest->idle_since()) oldest = connection;
+  for (const auto& [key, held] : connections_) {
+    const auto since = held.connection->idle_since();
+    if (!since) continue;
+    if (!oldest || *since < *oldest->idle_since()) oldest = held.connection;
   }
   if (oldest) oldest->close();
   return oldest != nullptr;
@@ -231,6 +262,7 @@ bool Server::Impl::make_room() {
 void Server::Impl::turn_away(Socket socket) {
   log(LogLevel::info, "{}: {} was turned away: {} connections are open", owner_->options.name,
       peer_of(socket), connections_.size());
+  if (owner_->tls) return;  // an answer would need a handshake first
   const Headers headers = {{"Retry-After", "5"}};
   const std::string answer =
       response_head({.status = 503, .headers = headers, .keep_alive = false, .length = 0});
@@ -252,7 +284,8 @@ void Server::Impl::stop() {
   listeners_.clear();
   owner_->closed = nullptr;
   owner_->handler = nullptr;
-  for (const auto& [key, connection] : std::exchange(connections_, {})) connection->close();
+  by_host_.clear();
+  for (const auto& [key, held] : std::exchange(connections_, {})) held.connection->close();
 }
 
 Server::Server(asio::io_context& io, ServerOptions options, Handler handler)
@@ -270,6 +303,9 @@ Result<void> Server::listen_unix(const std::filesystem::path& path, unsigned mod
 
 Result<void> Server::adopt(int fd) {
   return impl_->adopt(fd);
+}
+void Server::set_tls(std::shared_ptr<TlsIdentity> identity) {
+  impl_->set_tls(std::move(identity));
 }
 std::vector<std::string> Server::addresses() const {
   return impl_->addresses();

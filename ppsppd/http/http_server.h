@@ -1,5 +1,5 @@
-// HTTP/1.1 over TCP or Unix sockets (Boost.Beast inside, none in this header).
-// Used by the control socket, the gateway and the metrics. One io_context thread; nothing blocks.
+// HTTP/1.1 over TCP, TLS or Unix sockets (Boost.Beast inside, none in this header).
+// Used by the control socket, the gateway, the metrics and the tracker. One io_context thread; nothing blocks.
 // Bounds: connections, header size (16 KiB), body size, time to send a request, idle time, what a
 // slow reader may leave unread.
 #pragma once
@@ -17,6 +17,7 @@
 #include <string_view>
 #include <utility>
 #include <vector>
+#include "http/tls.h"
 #include "ppspp/result.h"
 namespace ppspp::http {
 
@@ -62,6 +63,7 @@ struct ServerOptions {
   std::chrono::seconds idle_timeout{60};  // keep-alive
   std::chrono::seconds write_timeout{
       30};           // a client that takes nothing for so long is dropped, with a log line
+  std::size_t max_per_address = 0;  // connections of one IP address; 0: as many as there may be
   std::string name;  // for log lines: "control", "gateway"
 };
 
@@ -76,6 +78,8 @@ class Server {
   Result<void> listen_unix(const std::filesystem::path& path, unsigned mode,
                            const std::string& group);
   Result<void> adopt(int fd);  // a listening socket, TCP or Unix (socket activation)
+  // Connections that are made from now on speak TLS; null: do not. Others go on as they are.
+  void set_tls(std::shared_ptr<TlsIdentity> identity);
   std::vector<std::string> addresses() const;  // "127.0.0.1:8778", "/run/ppspp/control.sock"
   void stop();
   std::size_t connections() const;

@@ -52,10 +52,12 @@ class Package(daemon.TestCase):
     def test_what_is_in_it(self):
         listed = run("dpkg-deb", "-c", self.package).stdout
         files = {line.split()[5].lstrip("."): line.split()[:2] for line in listed.splitlines()}
-        for name in ("/usr/sbin/ppsppd", "/usr/bin/ppspp-ctl", "/usr/bin/ppspp-seed",
+        for name in ("/usr/sbin/ppsppd", "/usr/sbin/ppspp-tracker", "/usr/bin/ppspp-ctl", "/usr/bin/ppspp-seed",
                      "/usr/bin/ppspp-get"):
             self.assertEqual(files[name], ["-rwxr-xr-x", "root/root"])
-        for name in ("/etc/ppspp/ppsppd.toml", "/usr/lib/systemd/system/ppsppd.service",
+        for name in ("/etc/ppspp/ppsppd.toml", "/etc/ppspp/ppspp-tracker.toml",
+                     "/usr/lib/systemd/system/ppspp-tracker.service",
+                     "/usr/share/man/man8/ppspp-tracker.8.gz", "/usr/lib/systemd/system/ppsppd.service",
                      "/usr/lib/systemd/system/ppsppd.socket", "/usr/lib/sysusers.d/ppspp.conf",
                      "/usr/lib/tmpfiles.d/ppspp.conf", "/usr/share/man/man8/ppsppd.8.gz",
                      "/usr/share/man/man5/ppsppd.toml.5.gz", "/usr/share/man/man1/ppspp-ctl.1.gz",
