@@ -46,7 +46,7 @@ struct World {
   }
   void request(ChunkRange range) {
     requested.insert(range);
-    picker.on_changed(range, verified, requested);
+    picker.on_changed(range, false, verified, requested);
   }
 
   // What a choice must be among.
@@ -126,16 +126,16 @@ void random_life(World& world) {
     } else if (what == 6) {  // given back
       const ChunkRange range = world.random_range();
       world.requested.erase(range);
-      world.picker.on_changed(range, world.verified, world.requested);
+      world.picker.on_changed(range, true, world.verified, world.requested);
     } else if (what == 7) {  // has come
       const ChunkRange range = world.random_range();
       world.verified.insert(range);
       world.requested.erase(range);
-      world.picker.on_changed(range, world.verified, world.requested);
+      world.picker.on_changed(range, false, world.verified, world.requested);
     } else if (what == 8) {  // lost again
       const ChunkRange range = world.random_range();
       world.verified.erase(range);
-      world.picker.on_changed(range, world.verified, world.requested);
+      world.picker.on_changed(range, true, world.verified, world.requested);
     } else {
       check_choice(world, seat, at_work[seat]);
     }
@@ -176,7 +176,7 @@ TEST_SUITE("swarm/rarest_first") {
         const ChunkRange run = picker.pick({0, all, nothing, requested, 70}, rng);
         REQUIRE(run.begin == next);
         requested.insert(run);
-        picker.on_changed(run, nothing, requested);
+        picker.on_changed(run, false, nothing, requested);
         next = run.end % 1'000;
       }
       CHECK(picker.pick({0, all, nothing, requested, 70}, rng).empty());
@@ -201,7 +201,7 @@ TEST_SUITE("swarm/rarest_first") {
     const auto ask = [&](RarestFirst::Seat seat) {
       const ChunkRange run = picker.pick({seat, part, nothing, requested, 4}, rng);
       requested.insert(run);
-      picker.on_changed(run, nothing, requested);
+      picker.on_changed(run, false, nothing, requested);
       return run.begin / 16;
     };
     const std::uint64_t first = ask(0);

@@ -18,6 +18,8 @@ constexpr Microseconds kForgottenAfter = std::chrono::seconds(3);
 constexpr Microseconds kLiveSilence = std::chrono::seconds(5);
 constexpr Microseconds kStallAfter = std::chrono::seconds(1);
 constexpr Microseconds kLiveStallAfter = std::chrono::milliseconds(400);
+// What was asked for is meant to come within half a second and a round trip.
+constexpr Microseconds kTrimAfter = std::chrono::seconds(2);
 constexpr Microseconds kStallRetryMost = std::chrono::seconds(10);
 constexpr Microseconds kLiveStallRetryMost = std::chrono::seconds(1);
 
@@ -139,9 +141,20 @@ void Channel::take_back_requests(ChannelContext& context) {
   }
 }
 
+std::vector<ChunkRange> Channel::owed_later(ChunkRange range, std::uint32_t chunk_size,
+                                            Now now) const {
+  const std::uint64_t on_the_way =
+      delivery_rate(now) / 1'000 * static_cast<std::uint64_t>(rtt_.smoothed().count()) / 1'000;
+  return requests_.later_within(range, on_the_way / chunk_size + 1);
+}
+
 void Channel::trim_requests(ChannelContext& context, Now now) {
+  const auto oldest = requests_.oldest_request();
+  if (context.neighbours() < 2 || !oldest) return;
+  const Microseconds patience = std::max<Microseconds>(kTrimAfter, rtt_.smoothed() * 6);
+  if (now.monotonic - *oldest < patience) return;
   const std::uint64_t budget = std::max<std::uint64_t>(1, request_budget(context, now));
-  if (context.neighbours() < 2 || requests_.chunks() <= 2 * budget) return;
+  if (requests_.chunks() <= budget) return;
   for (const ChunkRange range : requests_.take_newest(requests_.chunks() - budget)) {
     unsolicited_credit_ += range.size();
     cancels_.add(range);
@@ -154,7 +167,7 @@ TimePoint Channel::deadline(const ChannelContext& context) const {
   if (const auto* initiating = std::get_if<Initiating>(&state_)) return initiating->resend_at;
   TimePoint first = std::min(ack_deadline(), send_deadline());
   first = std::min(first, silent_since());
-  if (!haves_.empty()) first = std::min(first, have_since_ + have_delay());
+  if (!haves_.empty()) first = std::min(first, have_since_ + have_delay(context));
   first = std::min(
       {first, last_sent_at_ + kKeepAliveEvery, tell_munro_at_, confirm_at_, unchoke_again_at_});
   if (sent_since_received_ >= kDeadAfterDatagrams) {

@@ -170,6 +170,8 @@ class Channel {
   bool choked() const { return choked_by_peer_; }
   bool choking() const { return choking_; }
   const OutstandingRequests& requests() const { return requests_; }
+  // What it owes of `range` and has hardly sent yet.
+  std::vector<ChunkRange> owed_later(ChunkRange range, std::uint32_t chunk_size, Now now) const;
   bool stalled() const { return stalls_ > 0; }
   // Nothing has come for so long, although asked for, that the peer may have forgotten us.
   bool looks_forgotten(Now now) const;
@@ -230,7 +232,7 @@ class Channel {
   void on_chunk(ChunkIndex chunk, const Data& message, std::span<const std::byte> payload,
                 std::uint32_t datagram_hashes, ChannelContext& context, Now now);
   void on_integrity(const Integrity& message, ChannelContext& context);
-  void note_peer_has(ChunkRange range, ChannelContext& context);
+  void note_peer_has(ChunkRange range, ChannelContext& context, Now now);
   void on_ack(const Ack& message, ChannelContext& context, Now now);
   void on_have(ChunkRange range, ChannelContext& context, Now now);
   void on_choke(ChannelContext& context);
@@ -248,6 +250,7 @@ class Channel {
   void handle_lost(const SentChunks::Lost& lost, Now now);
   void handle_send_timers(Now now);
   TimePoint probe_timeout_at() const;
+  TimePoint timeout_at() const;
   TimePoint send_deadline() const;
 
   // channel_control.cc
@@ -264,7 +267,7 @@ class Channel {
   std::uint64_t delivery_rate(Now now) const;
   bool acks_due(Now now) const;
   TimePoint ack_deadline() const;
-  Microseconds have_delay() const;
+  Microseconds have_delay(const ChannelContext& context) const;
   bool haves_wait() const;
   Microseconds short_delay() const;  // how long an ACK or HAVE may wait (decision 5)
 
@@ -373,7 +376,7 @@ class Channel {
   bool peaks_sent_ = false;
   std::size_t plan_sent_before_ = 0;  // plan_.sent when the datagram was begun
   std::uint64_t resent_chunks_ = 0;   // in the train that is being filled
-  bool sent_began_ = false;           // something was sent: the path may be searched
+  bool sent_began_ = false;           // something was sent
   TimePoint store_retry_at_ = kNever;
   bool held_by_allowance_ = false;
   TimePoint lossy_until_{};  // hashes that much hangs on are sent twice until then

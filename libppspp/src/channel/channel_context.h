@@ -85,9 +85,10 @@ class ChannelContext {
   }
 
   // The peer has announced these, some of which it had not before.
-  virtual void on_peer_has(Channel& from, ChunkRange range) {
+  virtual void on_peer_has(Channel& from, ChunkRange range, Now now) {
     static_cast<void>(from);
     static_cast<void>(range);
+    static_cast<void>(now);
   }
 
   // Asking. `pick` marks what it returns as asked for; it is empty when this peer has nothing to
@@ -96,6 +97,13 @@ class ChannelContext {
   virtual void give_back(Channel& from, ChunkRange range) = 0;
   // Octets that one channel may have under way without overrunning our socket's buffer.
   virtual std::uint64_t receive_share() const = 0;
+  // How long a peer may wait for HAVEs that cannot ask for the chunks now.
+  virtual Microseconds lazy_have_delay() const { return Microseconds(0); }
+  // What the peer has to send is scarce, and others wait for it: it shall have a choice.
+  virtual bool is_scarce_source(const Channel& peer) const {
+    static_cast<void>(peer);
+    return false;
+  }
   // Channels of the swarm, this one included: how many there may be to ask.
   virtual std::size_t neighbours() const = 0;
 

@@ -9,12 +9,13 @@ namespace ppspp {
 namespace {
 
 constexpr Microseconds kLongestDelay = std::chrono::milliseconds(25);  // decision 5
-constexpr Microseconds kChokedHaveDelay = std::chrono::seconds(1);
 constexpr std::size_t kMostHavesWait = 128;
 constexpr Microseconds kLiveHaveDelay = std::chrono::milliseconds(5);
 constexpr std::uint64_t kFirstRequestBytes = 256 << 10;
 constexpr std::uint64_t kFirstAmongManyBytes = 16 << 10;
 constexpr std::uint64_t kLeastRequestBytes = 4 << 10;
+// More, where a source sends first what it has not sent to anybody.
+constexpr std::uint64_t kChoiceBytes = 16 << 10;
 constexpr std::uint64_t kMaxRequestBytes = 64 << 20;
 // When the rate of a peer is known: after so much, and so long after a pause.
 constexpr std::uint64_t kKnownAfterBytes = 32 << 10;
@@ -53,8 +54,8 @@ bool Channel::haves_wait() const {
   return choking_ && haves_.ranges().size() < kMostHavesWait;
 }
 
-Microseconds Channel::have_delay() const {
-  if (haves_wait()) return kChokedHaveDelay;
+Microseconds Channel::have_delay(const ChannelContext& context) const {
+  if (haves_wait()) return std::max(short_delay(), context.lazy_have_delay());
   return options_.live ? std::max(short_delay(), kLiveHaveDelay) : short_delay();
 }
 
@@ -88,9 +89,10 @@ void Channel::fill_control(ByteWriter& out, ChannelContext& context, Now now) {
   // What has to be said anyway takes the rest along: a datagram costs more than a few octets.
   const bool leaving = out.size() > 4 || answer_now_;
   if (acks_due(now) || (leaving && !acks_.empty())) fill_acks(out, context, now);
-  const bool taken_along = leaving || now.monotonic >= ack_deadline();
+  const bool data_leaves = !wanted_.empty() && ledbat_.available() >= path_.size();
+  const bool taken_along = leaving || data_leaves || now.monotonic >= ack_deadline();
   if ((taken_along && !haves_wait()) || announcing_ ||
-      (!haves_.empty() && now.monotonic >= have_since_ + have_delay())) {
+      (!haves_.empty() && now.monotonic >= have_since_ + have_delay(context))) {
     fill_haves(out, context, now);
   }
   const bool anything_leaves = out.size() > 4 || answer_now_ || !wanted_.empty();
@@ -231,10 +233,11 @@ std::uint64_t Channel::request_budget(ChannelContext& context, Now now) const {
   const bool many = context.neighbours() > kMany;
   const std::uint64_t wished = bytes_in(many ? rtt_.smoothed() * 3 / 2 + kAheadAmongMany
                                              : rtt_.smoothed() * 2 + kRequestAhead);
+  const std::uint64_t choice = context.is_scarce_source(*this) ? kChoiceBytes : 0;
   const std::uint64_t held = std::max<std::uint64_t>(
       context.receive_share(), bytes_in(rtt_.smoothed() * 2 + kLeastRequestAhead));
   const std::uint64_t bytes =
-      std::clamp(std::min(wished, held), least_requested(context, now), kMaxRequestBytes);
+      std::clamp(std::min(wished + choice, held), least_requested(context, now), kMaxRequestBytes);
   return std::max<std::uint64_t>(1, bytes / context.metadata().chunk_size);
 }
 

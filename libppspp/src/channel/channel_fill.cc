@@ -9,6 +9,9 @@
 namespace ppspp {
 namespace {
 
+// A probe of the path that fails costs some thousand octets, three of them at first: too much where
+// each of many peers gets a little.
+constexpr std::uint64_t kSearchAfterBytes = 128 << 10;
 constexpr Microseconds kStoreRetry = std::chrono::milliseconds(10);
 // A hash above so many chunks is worth sending twice on a path that loses datagrams.
 constexpr std::size_t kHashesWorthRepeating = 3;
@@ -96,8 +99,9 @@ std::optional<Filled> Channel::fill_train(std::span<std::byte> buffer, std::size
   const std::size_t probe_size = path_.probe_size(now.monotonic);
   // What a feed has lost once must not wait for a probe that is lost.
   const bool may_be_lost = !options_.live || !resent;
+  const bool worth_a_search = bytes_sent_ >= kSearchAfterBytes;
   const bool try_probe =
-      probe_size != 0 && probe_size <= room && probe_size <= all && sent_began_ && may_be_lost;
+      probe_size != 0 && probe_size <= room && probe_size <= all && worth_a_search && may_be_lost;
   if (try_probe) limit = probe_size;
   return lay_out_train(buffer, control_size, limit, room, context, now);
 }

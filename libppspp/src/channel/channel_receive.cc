@@ -117,7 +117,7 @@ void Channel::keep_early_hashes(std::uint32_t begin, ChannelContext& context) {
 void Channel::on_ack(const Ack& message, ChannelContext& context, Now now) {
   const ChunkRange range = intersection(message.chunks, context.extent());
   if (range.empty()) return;
-  note_peer_has(range, context);
+  note_peer_has(range, context, now);
   if (halving_may_be_spurious_ && wanted_.has_lost(range)) {
     halving_may_be_spurious_ = false;
     ledbat_.on_spurious_loss(now.monotonic);
@@ -147,7 +147,7 @@ void Channel::on_ack(const Ack& message, ChannelContext& context, Now now) {
 void Channel::on_have(ChunkRange announced, ChannelContext& context, Now now) {
   const ChunkRange range = intersection(announced, context.extent());
   if (range.empty()) return;
-  note_peer_has(range, context);
+  note_peer_has(range, context, now);
   wanted_.remove(range);  // the implicit CANCEL of 3.8 #156
   if (capabilities_.draft_era) {
     on_ack(Ack{range, ledbat_.base_delay().value_or(0)}, context, now);
@@ -155,7 +155,7 @@ void Channel::on_have(ChunkRange announced, ChannelContext& context, Now now) {
 }
 
 // Of a live feed a peer keeps no more than its window behind the newest chunk (6.2 #148).
-void Channel::note_peer_has(ChunkRange range, ChannelContext& context) {
+void Channel::note_peer_has(ChunkRange range, ChannelContext& context, Now now) {
   if (options_.live) {
     peer_end_ = std::max(peer_end_, range.end);
     const std::uint64_t window = capabilities_.discard_window;
@@ -166,7 +166,7 @@ void Channel::note_peer_has(ChunkRange range, ChannelContext& context) {
   }
   const std::uint64_t before = peer_has_.count();
   if (!range.empty()) peer_has_.insert(range);
-  if (peer_has_.count() != before) context.on_peer_has(*this, range);
+  if (peer_has_.count() != before) context.on_peer_has(*this, range, now);
 }
 
 void Channel::on_choke(ChannelContext& context) {

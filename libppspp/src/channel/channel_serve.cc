@@ -119,7 +119,7 @@ void Channel::handle_send_timers(Now now) {
         now);
   }
   if (sent_.empty()) return;
-  if (now.monotonic >= last_progress_at_ + rtt_.rto(timeouts_in_a_row_)) {
+  if (now.monotonic >= timeout_at()) {
     ++timeouts_in_a_row_;
     last_progress_at_ = now.monotonic;
     const auto lost = sent_.take_oldest(SentChunks::kMaxDatagrams);
@@ -146,6 +146,14 @@ void Channel::handle_send_timers(Now now) {
   update_rate(now);
 }
 
+// Where little is in flight it would come before the probe, which costs less if it is wrong: then
+// the probe goes first.
+TimePoint Channel::timeout_at() const {
+  const Microseconds timeout = rtt_.rto(timeouts_in_a_row_);
+  const bool probed = probes_in_a_row_ > 0 || timeouts_in_a_row_ > 0;
+  return last_progress_at_ + (probed ? timeout : timeout * 2);
+}
+
 TimePoint Channel::probe_timeout_at() const {
   const TimePoint since = std::max(last_progress_at_, sent_.newest_sent_at());
   const Microseconds timeout = rtt_.probe_timeout(short_delay(), probes_in_a_row_);
@@ -157,8 +165,7 @@ TimePoint Channel::probe_timeout_at() const {
 TimePoint Channel::send_deadline() const {
   TimePoint first = kNever;
   if (!sent_.empty()) {
-    first = std::min({sent_.loss_time(rtt_.loss_delay()), probe_timeout_at(),
-                      last_progress_at_ + rtt_.rto(timeouts_in_a_row_)});
+    first = std::min({sent_.loss_time(rtt_.loss_delay()), probe_timeout_at(), timeout_at()});
   }
   if (!wanted_.empty()) first = std::min({first, paced_until_, store_retry_at_});
   return first;

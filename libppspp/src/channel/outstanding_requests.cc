@@ -167,6 +167,22 @@ std::optional<TimePoint> OutstandingRequests::oldest_request() const {
   return entries_.front().requested_at;
 }
 
+std::vector<ChunkRange> OutstandingRequests::later_within(ChunkRange range,
+                                                          std::uint64_t soon) const {
+  std::vector<ChunkRange> ranges;
+  for (const Entry& entry : entries_) {
+    ChunkRange later = entry.range;
+    if (entry.passed_at == kNever) {
+      const std::uint64_t skipped = std::min(soon, later.size());
+      later.begin += skipped;
+      soon -= skipped;
+    }
+    const ChunkRange part = intersection(later, range);
+    if (!part.empty()) ranges.push_back(part);
+  }
+  return ranges;
+}
+
 ChunkRange OutstandingRequests::first_within(ChunkRange range, std::size_t entries_max) const {
   const std::size_t count = std::min(entries_.size(), entries_max);
   for (std::size_t i = 0; i < count; ++i) {

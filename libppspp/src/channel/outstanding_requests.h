@@ -43,6 +43,9 @@ class OutstandingRequests {
   ChunkRange back() const { return entries_.empty() ? ChunkRange{} : entries_.back().range; }
   // What is outstanding of `range` in the first of the `entries_max` oldest runs that has some.
   ChunkRange first_within(ChunkRange range, std::size_t entries_max) const;
+  // What is outstanding of `range`, but for the oldest `soon` chunks of all that no later one has
+  // passed.
+  std::vector<ChunkRange> later_within(ChunkRange range, std::uint64_t soon) const;
   template <typename F>
   void for_each(const F& f) const {
     for (const Entry& entry : entries_) f(entry.range);

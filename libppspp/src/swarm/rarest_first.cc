@@ -38,7 +38,7 @@ void RarestFirst::start(std::uint64_t chunk_count, std::uint32_t chunk_size, con
   level_.assign(groups_, kClosed);
   words_ = (groups_ + 63) / 64;
   levels_.assign(kLevels * words_, 0);
-  on_changed({0, chunk_count}, verified, requested);
+  on_changed({0, chunk_count}, true, verified, requested);
   cursor_ = random.below(groups_) << shift_;
 }
 
@@ -52,6 +52,17 @@ RarestFirst::Level RarestFirst::level_of(std::size_t peers, bool begun) {
 ChunkRange RarestFirst::chunks_of(std::size_t group) const {
   const ChunkIndex begin = std::uint64_t{group} << shift_;
   return {begin, std::min(begin + group_chunks(), chunk_count_)};
+}
+
+ChunkRange RarestFirst::groups_around(ChunkRange run) const {
+  return {run.begin >> shift_ << shift_,
+          std::min((((run.end - 1) >> shift_) + 1) << shift_, chunk_count_)};
+}
+
+ChunkRange RarestFirst::whole_groups(ChunkRange run) const {
+  const ChunkRange whole{(run.begin + group_chunks() - 1) >> shift_ << shift_,
+                         run.end == chunk_count_ ? run.end : run.end >> shift_ << shift_};
+  return whole.empty() ? ChunkRange{run.begin, run.begin} : whole;
 }
 
 RarestFirst::Level RarestFirst::right_level(std::size_t group, const BinSet& verified,
@@ -124,6 +135,7 @@ void RarestFirst::on_have(Seat seat, ChunkRange range, bool complete) {
   Peer& peer = seats_[seat];
   range = intersection(range, {0, chunk_count_});
   if (!started() || peer.complete || range.empty()) return;
+  peer.fruitless = 0;
   if (complete) {
     forget_groups(peer);
     peer.complete = true;
@@ -145,9 +157,11 @@ void RarestFirst::on_have(Seat seat, ChunkRange range, bool complete) {
   }
 }
 
-void RarestFirst::on_changed(ChunkRange range, const BinSet& verified, const BinSet& requested) {
+void RarestFirst::on_changed(ChunkRange range, bool again, const BinSet& verified,
+                             const BinSet& requested) {
   range = intersection(range, {0, chunk_count_});
   if (!started() || range.empty()) return;
+  if (again) ++openings_;
   for (std::size_t group = range.begin >> shift_; group <= (range.end - 1) >> shift_; ++group) {
     set_level(group, right_level(group, verified, requested));
   }
@@ -205,6 +219,7 @@ ChunkRange RarestFirst::pick(const Question& q, RandomSource& random) {
   if (open_ == 0 || q.seat >= seats_.size()) return {};
   Peer& peer = seats_[q.seat];
   if (!peer.complete && peer.groups.empty()) return {};
+  if (peer.fruitless == openings_) return {};
   if (partial_peers_ == 0) return pick_in_order(q);
   // One peer for a group, as long as it goes: one proof, and REQUESTs that join.
   if (peer.at_work != kNone && level_[peer.at_work] != kClosed) {
@@ -217,6 +232,7 @@ ChunkRange RarestFirst::pick(const Question& q, RandomSource& random) {
     const ChunkRange run = pick_in_level(static_cast<Level>(level), start, looks, peer, q);
     if (!run.empty() || looks < 0) return run;
   }
+  peer.fruitless = openings_;
   return {};
 }
 

@@ -42,13 +42,17 @@ class RarestFirst {
   bool started() const { return groups_ != 0; }
   std::uint64_t group_chunks() const { return std::uint64_t{1} << shift_; }
   std::size_t groups() const { return groups_; }
+  // The groups that the run touches; those that lie in it, the last one even if it is short.
+  ChunkRange groups_around(ChunkRange run) const;
+  ChunkRange whole_groups(ChunkRange run) const;
 
   void add_peer(Seat seat);
   void remove_peer(Seat seat);
   // It has these as well; `complete`: and with them everything.
   void on_have(Seat seat, ChunkRange range, bool complete);
-  // The chunks were asked for, given back, verified or lost.
-  void on_changed(ChunkRange range, const BinSet& verified, const BinSet& requested);
+  // The chunks were asked for or verified; `again`: given back or lost.
+  void on_changed(ChunkRange range, bool again, const BinSet& verified, const BinSet& requested);
+  std::size_t partial_peers() const { return partial_peers_; }
   bool anything_open() const { return open_ != 0; }
 
   // A run within one group. Among peers that all have everything it is the order of the content,
@@ -72,6 +76,8 @@ class RarestFirst {
     bool present = false;
     bool complete = false;
     std::uint32_t at_work = kNone;  // the group that it was asked for last
+    std::uint64_t fruitless = 0;    // there was nothing to ask of it, and there is only if
+                                    // openings_ differs
     Words groups;                   // of which it has a part; unless complete
   };
 
@@ -101,6 +107,7 @@ class RarestFirst {
   Words levels_;           // a bitmap for each level
   std::array<std::size_t, kLevels> in_level_{};
   std::size_t open_ = 0;
+  std::uint64_t openings_ = 1;  // how often something could be asked for again
   std::vector<Peer> seats_;
   std::size_t partial_peers_ = 0;  // that do not have everything, but something
   ChunkIndex cursor_ = 0;          // where the order of the content goes on

@@ -88,6 +88,7 @@ Result<void> StaticSwarm::begin_with_tree(const SwarmContent& content) {
 void StaticSwarm::remove_channel(Channel& channel, bool retry_now, Now now) {
   if (sharing_ != nullptr) sharing_->super_seeding.remove_channel(channel);
   if (rarest_ != nullptr) rarest_->remove_peer(channel.seat());
+  std::erase(sources_, &channel);
   Swarm::remove_channel(channel, retry_now, now);
   if (sizes_.turn() == &channel) sizes_.end_turn();
   review_size(now);
@@ -245,6 +246,7 @@ void StaticSwarm::check_complete(Now now) {
   complete_ = true;
   twice_.clear();
   rarest_.reset();
+  sources_.clear();
   for (Channel* channel : channels_) cancel_at(*channel, {0, chunk_count_});
   tell_complete(now);
   events_.push_back({handle_, event::Complete{}});

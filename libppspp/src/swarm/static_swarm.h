@@ -41,7 +41,9 @@ class StaticSwarm final : public Swarm {
   ChunkRange acknowledgeable(ChunkIndex chunk) const override;
   bool complete() const override { return complete_; }
   bool is_wanted(ChunkIndex chunk) const override;
-  void on_peer_has(Channel& from, ChunkRange range) override;
+  void on_peer_has(Channel& from, ChunkRange range, Now now) override;
+  Microseconds lazy_have_delay() const override { return lazy_have_delay_; }
+  bool is_scarce_source(const Channel& peer) const override;
   bool can_serve() const override { return !store_failed_ && chunk_count_ != 0; }
   std::size_t payload_size(ChunkIndex chunk) const override;
   Bin proof_top(ChunkIndex chunk) const override;
@@ -66,13 +68,17 @@ class StaticSwarm final : public Swarm {
   void seat(const Channel& channel);
   ChunkRange pick_by_policy(const PickQuestion& question);
   bool near_end() const;
-  void on_changed(ChunkRange range) override;
+  void on_changed(ChunkRange range, bool again) override;
   void offer_again(ChunkRange range, const Channel* but) override;
+  bool sources_are_scarce() const;
+  void spare_sources(ChunkRange announced, Now now);
+  void set_lazy_have_delay();
   void wake_hungry(ChunkRange range, std::size_t most, const Channel* but);
   void schedule_review(Now now);
   void review_requests(Now now);
   Microseconds have_round() const;
   void tell_stored(ChunkRange run, Now now) override;
+  std::vector<ChunkRange> take_announceable();
   void announce_pending(Now now);
   ChunkRange pick_late_chunks(const PickQuestion& question, Now now);
   ChunkRange take_over(const Takeover& takeover);
@@ -114,6 +120,11 @@ class StaticSwarm final : public Swarm {
   TimePoint review_at_ = kNever;
   RangeList pending_haves_{256};  // stored since the last round of HAVEs
   TimePoint announce_at_ = kNever;
+  std::uint32_t rounds_ = 0;
+  Microseconds lazy_have_delay_{0};
+  double download_rate_ = 0;  // octets per second, over some seconds
+  std::uint64_t downloaded_at_review_ = 0;
+  std::vector<Channel*> sources_;  // that have everything
   // From the first peer on: an idle swarm is small.
   struct Sharing {
     Choker choker;

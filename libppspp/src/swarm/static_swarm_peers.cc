@@ -9,11 +9,21 @@ namespace {
 
 // Who owes too much by what it delivers gives some of it back.
 constexpr Microseconds kReviewEvery = std::chrono::milliseconds(250);
+constexpr double kReviewSeconds = 0.25;
+// A datagram with HAVEs, the share of the download that they may take, and what they may wait.
+constexpr double kHaveOctets = 60;
+constexpr double kHaveShare = 0.02;
+constexpr Microseconds kLongestHaveDelay = std::chrono::seconds(1);
+// At first nobody has anything for the others: all is told soon.
+constexpr std::uint64_t kToldSoonBytes = 512 << 10;
+constexpr std::size_t kFewSources = 4;
 // With so many channels each HAVE goes out at once; with more, they go in rounds, so that there are
 // at most 500 datagrams a second for them.
 constexpr std::size_t kToldAtOnce = 8;
 constexpr Microseconds kRoundPerChannel = std::chrono::milliseconds(2);
 constexpr Microseconds kLongestRound = std::chrono::milliseconds(250);
+// Of what is not whole yet, peers hear every so many rounds.
+constexpr std::uint32_t kRoundsOfGroups = 8;
 constexpr std::size_t kMostLookedAt = 32;
 constexpr std::size_t kWokenAtOnce = 4;
 
@@ -42,19 +52,52 @@ void StaticSwarm::seat(const Channel& channel) {
   rarest_->add_peer(channel.seat());
   const BinSet& has = channel.peer_has();
   const bool all = channel.peer_complete(chunk_count_);
+  if (all)
+    sources_.push_back(channels_[static_cast<std::size_t>(std::ranges::find(channels_, &channel) -
+                                                          channels_.begin())]);
   for (ChunkRange run = has.next_run(0); !run.empty(); run = has.next_run(run.end)) {
     rarest_->on_have(channel.seat(), run, all);
   }
 }
 
-void StaticSwarm::on_peer_has(Channel& from, ChunkRange range) {
+void StaticSwarm::on_peer_has(Channel& from, ChunkRange range, Now now) {
   if (sharing_ != nullptr) sharing_->super_seeding.on_peer_has(from, range);
   if (rarest_ == nullptr) return;
-  rarest_->on_have(from.seat(), range, from.peer_complete(chunk_count_));
+  const bool all = from.peer_complete(chunk_count_);
+  rarest_->on_have(from.seat(), range, all);
+  if (all) {
+    if (std::ranges::find(sources_, &from) == sources_.end()) sources_.push_back(&from);
+  } else {
+    spare_sources(range, now);
+  }
 }
 
-void StaticSwarm::on_changed(ChunkRange range) {
-  if (rarest_ != nullptr) rarest_->on_changed(range, verified_, requested_);
+// Few have everything, and others fetch from them as well.
+bool StaticSwarm::sources_are_scarce() const {
+  return rarest_ != nullptr && sources_.size() <= kFewSources && rarest_->partial_peers() > 1;
+}
+
+bool StaticSwarm::is_scarce_source(const Channel& peer) const {
+  return sources_are_scarce() && peer.peer_complete(chunk_count_);
+}
+
+// What another peer has is taken back from those who have everything, so that they send what only
+// they have: as long as there is something else to ask for, and it is not on its way already.
+void StaticSwarm::spare_sources(ChunkRange announced, Now now) {
+  if (!sources_are_scarce() || !rarest_->anything_open() || !requested_.intersects(announced)) {
+    return;
+  }
+  for (Channel* source : sources_) {
+    for (const ChunkRange range : source->owed_later(announced, metadata_.chunk_size, now)) {
+      cancel_at(*source, range);
+      forget_requests(range);
+      touch(*source);
+    }
+  }
+}
+
+void StaticSwarm::on_changed(ChunkRange range, bool again) {
+  if (rarest_ != nullptr) rarest_->on_changed(range, again, verified_, requested_);
 }
 
 // --- Whom to look at again
@@ -91,8 +134,22 @@ void StaticSwarm::schedule_review(Now now) {
   if (review_at_ == kNever) review_at_ = now.monotonic + kReviewEvery;
 }
 
+// So that HAVEs for those who cannot ask for the chunks take some two percent of what comes in.
+void StaticSwarm::set_lazy_have_delay() {
+  const std::uint64_t downloaded = counts_.downloaded_bytes;
+  const auto fresh = static_cast<double>(downloaded - downloaded_at_review_);
+  downloaded_at_review_ = downloaded;
+  download_rate_ += (fresh / kReviewSeconds - download_rate_) / 4;
+  const double wanted = static_cast<double>(channels_.size()) * kHaveOctets / kHaveShare /
+                        std::max(download_rate_, 1.0);
+  if (counts_.downloaded_bytes < kToldSoonBytes) return;
+  lazy_have_delay_ = std::min(
+      kLongestHaveDelay, Microseconds(static_cast<std::int64_t>(std::min(wanted, 10.0) * 1e6)));
+}
+
 void StaticSwarm::review_requests(Now now) {
   review_at_ = kNever;
+  set_lazy_have_delay();
   if (complete_ || store_failed_ || owing_ == 0) return;
   review_at_ = now.monotonic + kReviewEvery;
   for (Channel* channel : channels_) {
@@ -120,20 +177,41 @@ void StaticSwarm::tell_stored(ChunkRange run, Now now) {
   if (near_end()) wake_hungry({0, chunk_count_}, 2, nullptr);
 }
 
+// What is whole of the pending runs, in groups that are picked as such; now and then all.
+std::vector<ChunkRange> StaticSwarm::take_announceable() {
+  std::vector<ChunkRange> all = pending_haves_.ranges();
+  pending_haves_.clear();
+  const bool in_groups = channels_.size() > kToldAtOnce && rarest_ != nullptr;
+  if (!in_groups || ++rounds_ % kRoundsOfGroups == 0) return all;
+  std::vector<ChunkRange> whole;
+  for (const ChunkRange run : all) {
+    const ChunkRange known = verified_.run_around(run.begin);
+    const ChunkRange groups =
+        rarest_->whole_groups(intersection(known, rarest_->groups_around(run)));
+    if (groups.intersects(run)) whole.push_back(groups);
+    for (const ChunkRange rest : {ChunkRange{run.begin, std::min(run.end, groups.begin)},
+                                  ChunkRange{std::max(run.begin, groups.end), run.end}}) {
+      if (!rest.empty()) pending_haves_.add(rest);
+    }
+  }
+  return whole;
+}
+
 // Whoever has something itself does not need to hear that we have it.
 void StaticSwarm::announce_pending(Now now) {
   announce_at_ = kNever;
+  const std::vector<ChunkRange> runs = take_announceable();
+  if (!pending_haves_.empty()) announce_at_ = now.monotonic + have_round();
   for (Channel* channel : channels_) {
     if (!channel->established() || channel->peer_complete(chunk_count_)) continue;
     bool told = false;
-    for (const ChunkRange run : pending_haves_.ranges()) {
+    for (const ChunkRange run : runs) {
       if (channel->peer_has().contains(run)) continue;
       channel->announce(run, now);
       told = true;
     }
     if (told) touch(*channel);
   }
-  pending_haves_.clear();
 }
 
 void StaticSwarm::tell_complete(Now now) {

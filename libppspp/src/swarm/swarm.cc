@@ -131,7 +131,7 @@ ChunkRange Swarm::pick(Channel& from, std::uint64_t max_chunks, Now now) {
   }
   if (!std::exchange(seat.owing, true)) ++owing_;
   requested_.insert(range);
-  on_changed(range);
+  on_changed(range, false);
   requested_bytes_ += range.size() * metadata_.chunk_size;
   return range;
 }
@@ -158,7 +158,7 @@ void Swarm::forget_requests(ChunkRange range) {
       });
     }
   }
-  on_changed(range);
+  on_changed(range, true);
 }
 
 void Swarm::cancel_at(Channel& channel, ChunkRange range) {

@@ -115,8 +115,11 @@ class Swarm : public ChannelContext {
   virtual void tell_stored(ChunkRange run, Now now);
   // What may be asked for again: others than `but` are to look at it.
   virtual void offer_again(ChunkRange range, const Channel* but);
-  // verified_ or requested_ have changed there.
-  virtual void on_changed(ChunkRange range) { static_cast<void>(range); }
+  // verified_ or requested_ have changed there; `again`: there is more to be asked for.
+  virtual void on_changed(ChunkRange range, bool again) {
+    static_cast<void>(range);
+    static_cast<void>(again);
+  }
 
   // swarm_receive.cc
   bool take_duplicate(const Received& received);

@@ -107,7 +107,7 @@ void Swarm::on_stored(ChunkRange run, Now now) {
   } else {
     events_.push_back({handle_, event::ChunksVerified{run}});
   }
-  on_changed(run);
+  on_changed(run, false);
   cancel_twice_asked(run);
   tell_stored(run, now);
 }

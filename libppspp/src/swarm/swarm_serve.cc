@@ -33,7 +33,7 @@ bool Swarm::still_genuine(ChunkIndex chunk, std::span<const std::byte> payload) 
   if (matches(chunk, payload)) return true;
   log(LogLevel::debug, "chunk {} on disk is no longer what was verified", chunk);
   verified_.erase({chunk, chunk + 1});
-  on_changed({chunk, chunk + 1});
+  on_changed({chunk, chunk + 1}, true);
   ++counts_.chunks_rotten;
   return false;
 }
