@@ -51,15 +51,15 @@ std::span<std::byte> SimDisk::tree_of(std::size_t size) {
 std::vector<ChunkRange> SimDisk::check() {
   const SwarmMetadata& metadata = content_.metadata();
   std::vector<ChunkRange> runs;
-  const bool hashed = metadata.integrity == IntegrityMethod::merkle;
-  if (hashed && tree_size_ != content_.tree().size()) return runs;
   std::optional<MerkleTree> tree;
-  if (hashed) {
-    tree.emplace(content_.chunks(), metadata.hash, this->tree());
-    if (!tree->check(metadata.id.octets())) return runs;
+  bool usable = true;
+  if (metadata.integrity == IntegrityMethod::merkle) {
+    usable = tree_size_ == content_.tree().size();
+    if (usable) tree.emplace(content_.chunks(), metadata.hash, this->tree());
+    usable = usable && tree->check(metadata.id.octets());
   }
   for (ChunkIndex chunk = 0; chunk < content_.chunks(); ++chunk) {
-    if (!has(chunk) || (tree && !tree->is_known(Bin::leaf(chunk)))) {
+    if (!has(chunk) || !usable || (tree && !tree->is_known(Bin::leaf(chunk)))) {
       lose(chunk);
     } else if (!runs.empty() && runs.back().end == chunk) {
       ++runs.back().end;
@@ -67,6 +67,7 @@ std::vector<ChunkRange> SimDisk::check() {
       runs.push_back({chunk, chunk + 1});
     }
   }
+  length_known_ = !runs.empty();
   return runs;
 }
 
