@@ -262,7 +262,7 @@ TEST_SUITE("swarm/playout") {
     for (std::uint64_t group = 0; group <= 10; ++group) p.learn(group);
     p.time = 10 * kGroup;
     REQUIRE(p.begin(0, 10));
-    p.playout.set_end(10 * kWidth + 1);
+    p.playout.set_end(10 * kWidth + 1, p.now());
     p.get(0, 9);
     p.playout.advance(p.verified);
     CHECK_FALSE(p.playout.at_end());
@@ -270,8 +270,25 @@ TEST_SUITE("swarm/playout") {
     CHECK(p.playout.give_up(p.verified, p.now()) == ChunkRange{10 * kWidth, 10 * kWidth + 1});
     CHECK(p.playout.at_end());
     CHECK(p.playout.give_up(p.verified, p.now()).empty());
-    p.playout.set_end(std::nullopt);  // it goes on after all
+    p.playout.set_end(std::nullopt, p.now());  // it goes on after all
     CHECK_FALSE(p.playout.at_end());
+  }
+
+  // A swarm of the simulator stood still there: with Sign All a chunk's time comes with it.
+  TEST_CASE("the last chunks, of which nobody has told the time, are given up after the end") {
+    Playing p;
+    for (std::uint64_t group = 0; group <= 10; ++group) p.learn(group);
+    p.time = 10 * kGroup;
+    REQUIRE(p.begin(0, 10));
+    p.get(0, 10);
+    p.playout.advance(p.verified);
+    CHECK(p.playout.due_at() == kNever);
+    p.playout.set_end(12 * kWidth + 1, p.now());
+    CHECK(p.playout.due_at() >= p.now().monotonic + kBuffer);
+    CHECK(p.playout.give_up(p.verified, p.now()).empty());
+    p.time += 10s;
+    CHECK(p.playout.give_up(p.verified, p.now()) == ChunkRange{11 * kWidth, 12 * kWidth + 1});
+    CHECK(p.playout.at_end());
   }
 
   TEST_CASE("tuned in to the past: playing begins again near the newest, however late that comes") {

@@ -219,7 +219,7 @@ void LiveSwarm::count_given_up(ChunkRange chunks) {
 void LiveSwarm::set_end(std::optional<ChunkIndex> end, Now now) {
   if (end_ == end) return;
   end_ = end;
-  playout_.set_end(end);
+  playout_.set_end(end, now);
   if (!end) return;
   for (Channel* channel : channels_) {
     channel->tell_munro(now);

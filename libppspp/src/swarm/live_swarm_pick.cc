@@ -111,7 +111,8 @@ bool LiveSwarm::is_only_source(const Channel& from) const {
 // Up to the newest chunk that may be there; without those that may be on their way unasked.
 ChunkIndex LiveSwarm::pick_end(Now now) const {
   const auto newest = playout_.newest_group();
-  if (!newest || pushed_share_ < kMuchPushed) return wanted_end();
+  // Behind the end nothing is pushed: what was lost of the last chunks must be asked for.
+  if (end_ || !newest || pushed_share_ < kMuchPushed) return wanted_end();
   for (std::uint64_t group = *newest;; --group) {
     const auto seen = playout_.seen_at(group);
     if (!seen || *seen + kPushTakes <= now.monotonic) return (group + 1) * width_;

@@ -130,7 +130,10 @@ void Playout::forget_before_playhead() {
 TimePoint Playout::due_at(std::uint64_t group) const {
   if (!playing_ || (end_ && group * width_ >= *end_)) return kNever;
   const auto known = signed_.lower_bound(group);
-  if (known == signed_.end()) return kNever;
+  if (known == signed_.end()) {
+    // Before the end there may be chunks whose time nobody has told.
+    return end_ ? end_told_at_ + settings_.buffer + patience_ : kNever;
+  }
   if (!anchored_) return anchor_by_;
   const Microseconds since = ntp_difference(known->second.ntp, began_ntp_);
   // The oldest chunks are about to be forgotten, and numbers that were left out never come.
@@ -146,6 +149,11 @@ ChunkRange Playout::give_up(const BinSet& verified, Now now) {
   if (now.monotonic < due_at(group)) return {};
   // Groups of which nobody has told the munro have gone by with the next one known.
   const auto known = signed_.lower_bound(group);
+  if (known == signed_.end()) {
+    const ChunkRange rest{playhead_, *end_};
+    playhead_ = rest.end;
+    return rest;
+  }
   ChunkIndex end = (known->first > group ? known->first : group + 1) * width_;
   // Where numbers were left out (decision 28), playing begins anew.
   const bool jump = known->first - group > 2 * most_groups_back_;

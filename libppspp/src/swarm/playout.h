@@ -36,7 +36,7 @@ class Playout {
   // A group was signed, and is known to be genuine.
   void on_signed(std::uint64_t group, std::uint64_t ntp, Now now);
   // There is nothing from this chunk on; or it goes on after all.
-  void set_end(std::optional<ChunkIndex> end) { end_ = end; }
+  void set_end(std::optional<ChunkIndex> end, Now now) { end_ = end, end_told_at_ = now.monotonic; }
 
   // Begins to play once enough is known, or waited for: a bit more than one munro, since their
   // distance tells how much content the buffer is. `offered`: the chunks that peers have. True: now
@@ -89,6 +89,7 @@ class Playout {
   std::optional<TimePoint> first_seen_at_;
   std::optional<Microseconds> duration_;  // of a group
   std::optional<ChunkIndex> end_;
+  TimePoint end_told_at_;
 
   bool playing_ = false;
   ChunkIndex playhead_ = 0;
