@@ -1,6 +1,7 @@
 // ppspp-sim: swarms of the real core in virtual time.
 #include <CLI/CLI.hpp>
 
+#include "sim/live.h"
 #include "sim/many_runs.h"
 #include "sim/scaling.h"
 
@@ -42,6 +43,21 @@ int main(int argc, char** argv) {
   scale->add_option("--limit", scaling.limit, "Seconds of virtual time")->capture_default_str();
   scale->add_flag("--verbose", scaling.verbose, "A line on stderr for each ten seconds");
 
+  LiveOptions live;
+  CLI::App* feed = app.add_subcommand("live", "How many viewers keep up with a feed");
+  feed->add_option("--peers", live.peers, "Viewers that join at once")->capture_default_str();
+  feed->add_option("--seed", live.seed, "Equal seeds give equal runs")->capture_default_str();
+  feed->add_option("--rate", live.rate, "Octets per second of the feed (k, M)")
+      ->transform(CLI::AsSizeValue(true))
+      ->capture_default_str();
+  feed->add_option("--upload", live.upload, "Octets per second of every uplink (k, M)")
+      ->transform(CLI::AsSizeValue(true))
+      ->capture_default_str();
+  feed->add_option("--neighbours", live.neighbours, "Addresses that the tracker names")
+      ->capture_default_str();
+  feed->add_option("--buffer", live.buffer_ms, "Of the viewers, ms")->capture_default_str();
+  feed->add_option("--seconds", live.seconds, "That are measured")->capture_default_str();
+
   std::uint64_t seed = 1;
   SingleRun single;
   CLI::App* swarm = app.add_subcommand("swarm", "One random swarm with faults, from its seed");
@@ -62,6 +78,7 @@ int main(int argc, char** argv) {
 
   CLI11_PARSE(app, argc, argv);
   if (*scale) return run_scaling(scaling);
+  if (*feed) return run_live(live);
   if (*swarm) return run_one(seed, single);
   return run_many(many);
 }

@@ -1,0 +1,23 @@
+// How many viewers of a feed keep up with it, and how far behind it they are.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace ppspp::sim {
+
+struct LiveOptions {
+  std::size_t peers = 100;  // viewers; one source is there besides
+  std::uint64_t seed = 1;
+  std::uint64_t rate = 60'000;     // of the feed, octets per second
+  std::uint64_t upload = 125'000;  // octets per second, of everybody; download: 4 times that
+  std::size_t neighbours = 30;     // that the tracker names at once
+  unsigned buffer_ms = 1'500;      // of the viewers
+  unsigned seconds = 60;           // that are measured, after `warm_up`
+  unsigned warm_up = 10;           // seconds from the viewers' joining, all at once
+};
+
+// Prints one line. 0, or the exit code: 1 wrong content.
+int run_live(const LiveOptions& options);
+
+}  // namespace ppspp::sim
