@@ -131,21 +131,6 @@ class Protocol(World):
         self.assertEqual(peer.connect()["error_code"], 0)
         self.assertTrue(tracker.running())
 
-    def test_silence_ends_a_registration(self):
-        """2.3.2 D."""
-        answerer = Answerer()
-        self.addCleanup(answerer.close)
-        tracker = self.start(config="[peers]\ninterval = 5\nsilence = 10\n")
-        silent, talking = Peer(tracker, 1, answerer.port), Peer(tracker, 2, answerer.port)
-        silent.connect()
-        talking.connect()
-        wait_listed(self, talking, 1)
-        self.assertEqual(talking.report()["interval"], 5)
-        harness.wait_until(lambda: talking.report()["error_code"] == 0 and not told(talking.find()),
-                           20, "the silent peer is gone", interval=0.5)
-        self.assertEqual(silent.report()["error_code"], 3)
-        self.assertEqual(self.metric(tracker, "ppspp_tracker_expired_total"), 1)
-
     def test_private_swarms(self):
         tracker = self.start("--swarm", SWARM.upper())
         self.assertEqual(Peer(tracker, 1, 1).connect()["error_code"], 0)
@@ -198,6 +183,25 @@ class Protocol(World):
         public = subprocess.run(["openssl", "pkey", "-in", key, "-pubout", "-outform", "DER"],
                                 check=True, capture_output=True, timeout=60).stdout
         self.assertEqual(ca, "0d" + public[-64:].hex())
+
+
+class Expiry(World):
+    """RFC 7846, 2.3."""
+
+    def test_silence_ends_a_registration(self):
+        """2.3.2 D."""
+        answerer = Answerer()
+        self.addCleanup(answerer.close)
+        tracker = self.start(config="[peers]\ninterval = 5\nsilence = 10\n")
+        silent, talking = Peer(tracker, 1, answerer.port), Peer(tracker, 2, answerer.port)
+        silent.connect()
+        talking.connect()
+        wait_listed(self, talking, 1)
+        self.assertEqual(talking.report()["interval"], 5)
+        harness.wait_until(lambda: talking.report()["error_code"] == 0 and not told(talking.find()),
+                           20, "the silent peer is gone", interval=0.5)
+        self.assertEqual(silent.report()["error_code"], 3)
+        self.assertEqual(self.metric(tracker, "ppspp_tracker_expired_total"), 1)
 
 
 class Tls(World):
@@ -417,7 +421,8 @@ class Load(World):
               f"processor time each, {memory:.0f} octets of memory per peer")
         # 200 samples of 29 see most of 1,500 and a third of 10,000, if they are drawn at random.
         self.assertGreater(len(seen), 0.9 * min(count, 5_000) * (1 if not LONG else 0.5))
-        self.assertLess(memory, 8_000)
+        if harness.TIME_FACTOR == 1:  # a sanitizer takes more
+            self.assertLess(memory, 8_000)
 
     def test_a_flood_of_forged_announcements(self):
         """Addresses that do not answer are never told, memory is bounded, honest peers served."""
