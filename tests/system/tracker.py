@@ -99,6 +99,25 @@ class Protocol(World):
         self.assertEqual(told(other.find()), {(honest.id, honest.ip, answerer.port)})
         self.assertNotIn("127.9.9.9", answerer.asked)
 
+    def test_both_ip_versions_at_one_port(self):
+        """[::] is the default: IPv4 peers are IPv4 peers there, and IPv6 ones are told as such."""
+        if not os.path.exists("/proc/net/if_inet6"):
+            raise unittest.SkipTest("there is no IPv6 here")
+        tracker = self.start("--listen", "[::]:0", http=None, udp="[::]:0")
+        answerer = Answerer()
+        self.addCleanup(answerer.close)
+        first, second = Peer(tracker, 1, answerer.port), Peer(tracker, 2, answerer.port)
+        answer = first.connect()
+        self.assertEqual(answer["peer_addr"]["ip_address"], {"address_type": "ipv4",
+                                                             "address": first.ip})
+        second.connect()
+        wait_listed(self, second, 1)
+        self.assertEqual(told(second.find()), {(first.id, first.ip, answerer.port)})
+        six = Peer(tracker, 3, 9, ip="::1", to="::1")
+        answer = six.connect()
+        self.assertEqual(answer["peer_addr"]["ip_address"], {"address_type": "ipv6",
+                                                             "address": "::1"})
+
     def test_what_is_no_request(self):
         """4.3: 01 and 02, with an empty answer; and what is not of the protocol at all."""
         tracker = self.start()
