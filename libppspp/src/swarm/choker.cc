@@ -33,9 +33,7 @@ bool lacks_what_we_have(const Channel& channel, const Choker::Scene& scene) {
 }  // namespace
 
 void Choker::admit(Channel& fresh, const Scene& scene, Now now) {
-  GiveAndTake& account = fresh.give_and_take();
-  account.since = account.from_others_at = now.monotonic;
-  account.from_others = fresh.chunks_from_others();
+  recall(fresh, now);
   const auto served =
       std::count_if(scene.channels.begin(), scene.channels.end(), [&](const Channel* channel) {
         return channel != &fresh && may_want(*channel, scene) && !channel->choking();
@@ -44,6 +42,30 @@ void Choker::admit(Channel& fresh, const Scene& scene, Now now) {
   if (static_cast<std::size_t>(served) < std::max(kFew, gauge_.slots())) return;
   fresh.set_choking(true);
   ++counts_.chokes;
+}
+
+void Choker::recall(Channel& fresh, Now now) {
+  GiveAndTake& account = fresh.give_and_take();
+  account.known_since = now.monotonic;
+  const auto past =
+      std::ranges::find_if(past_, [&](const Past& other) { return other.peer == fresh.peer(); });
+  if (past != past_.end()) {
+    account.before = past->account.before;
+    account.known_since = past->account.known_since;
+    account.passed_on = past->account.passed_on;
+    account.kept = past->account.kept;
+    past_.erase(past);
+  }
+  account.since = account.from_others_at = now.monotonic;
+  account.from_others = fresh.chunks_from_others();
+}
+
+void Choker::remember(const Channel& gone) {
+  if (gone.bytes_sent() + gone.bytes_received() + gone.give_and_take().before.sent == 0) return;
+  if (past_.size() >= kMostRemembered) past_.erase(past_.begin());
+  Past& past = past_.emplace_back(Past{gone.peer(), gone.give_and_take()});
+  past.account.before.received += gone.bytes_received();
+  past.account.before.sent += gone.bytes_sent();
 }
 
 void Choker::review(const Scene& scene, RandomSource& random, std::vector<ChannelId>& touched,
@@ -98,13 +120,13 @@ void Choker::look(const Scene& scene, bool full, Now now) {
 
 ChokePeer Choker::look_at(Channel& channel, const Scene& scene, Now now) const {
   const GiveAndTake& account = channel.give_and_take();
-  const Microseconds known = now.monotonic - channel.established_at();
+  const Microseconds known = now.monotonic - account.known_since;
   ChokePeer peer{.address = Network::of(channel.peer(), kAddressBits),
                  .unchoked = !channel.choking(),
                  .optimistic = account.optimistic,
                  .newcomer = known < kNewcomerFor,
                  .given = channel.bytes_received() - account.earlier.received,
-                 .taken = channel.bytes_sent(),
+                 .taken = channel.bytes_sent() + account.before.sent,
                  .rate = channel.send_rate(now),
                  .lasting = now.monotonic - account.since};
   const TimePoint asked_at = std::max(channel.last_interest_at(), account.since);
@@ -116,8 +138,9 @@ ChokePeer Choker::look_at(Channel& channel, const Scene& scene, Now now) const {
     return peer;
   }
   if (known < kTimeToGive) return peer;
+  const std::uint64_t received = channel.bytes_received() + account.before.received;
   const bool gives_nothing =
-      peer.taken >= kTakenToJudge && channel.bytes_received() < peer.taken / kLeastShareGiven;
+      peer.taken >= kTakenToJudge && received < peer.taken / kLeastShareGiven;
   peer.freerider = gives_nothing || (channel.stalled() && peer.given == 0);
   return peer;
 }

@@ -36,6 +36,8 @@ class Choker {
   // A handshake is complete. It waits at once if there is no slot: what many ask for together would
   // fill the uplink before the first review.
   void admit(Channel& fresh, const Scene& scene, Now now);
+  // It ends: who comes back is not new.
+  void remember(const Channel& gone);
   // Something was sent.
   void stir() {
     if (next_ == kNever) next_ = TimePoint{};
@@ -51,6 +53,13 @@ class Choker {
   static constexpr std::size_t kFew = 8;  // peers, of whom nobody is choked
 
  private:
+  struct Past {
+    TransportAddress peer;
+    GiveAndTake account;
+  };
+  static constexpr std::size_t kMostRemembered = 256;
+
+  void recall(Channel& fresh, Now now);
   void look(const Scene& scene, bool full, Now now);
   ChokePeer look_at(Channel& channel, const Scene& scene, Now now) const;
   bool nobody_waits() const;
@@ -59,6 +68,7 @@ class Choker {
   void schedule(const Scene& scene, Now now);
 
   UploadGauge gauge_;
+  std::vector<Past> past_;  // the newest last
   std::vector<ChokePeer> peers_;
   std::vector<Channel*> channels_;  // of peers_
   bool choked_any_ = false;

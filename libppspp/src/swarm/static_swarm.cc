@@ -86,7 +86,10 @@ Result<void> StaticSwarm::begin_with_tree(const SwarmContent& content) {
 }
 
 void StaticSwarm::remove_channel(Channel& channel, bool retry_now, Now now) {
-  if (sharing_ != nullptr) sharing_->super_seeding.remove_channel(channel);
+  if (sharing_ != nullptr) {
+    sharing_->super_seeding.remove_channel(channel);
+    sharing_->choker.remember(channel);
+  }
   if (rarest_ != nullptr) rarest_->remove_peer(channel.seat());
   std::erase(sources_, &channel);
   Swarm::remove_channel(channel, retry_now, now);
