@@ -174,6 +174,8 @@ void StaticSwarm::tell_stored(ChunkRange run, Now now) {
     announce_pending(now);
     pending_haves_.add(run);
   }
+  // Few are told at once, without a timer.
+  if (channels_.size() <= kToldAtOnce) announce_pending(now);
   if (near_end()) wake_hungry({0, chunk_count_}, 2, nullptr);
 }
 
