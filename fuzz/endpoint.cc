@@ -97,6 +97,16 @@ class Store final : public ChunkStore {
   std::optional<MemoryChunkStore> memory_;
 };
 
+// RFC 8032, 7.1, test 1, as in a DNSKEY record.
+std::vector<std::byte> authority() {
+  constexpr std::uint8_t kKey[] = {15,   0xd7, 0x5a, 0x98, 0x01, 0x82, 0xb1, 0x0a, 0xb7,
+                                   0xd5, 0x4b, 0xfe, 0xd3, 0xc9, 0x64, 0x07, 0x3a, 0x0e,
+                                   0xe1, 0x72, 0xf3, 0xda, 0xa6, 0x23, 0x25, 0xaf, 0x02,
+                                   0x1a, 0x68, 0xf7, 0x07, 0x51, 0x1a};
+  const auto octets = std::as_bytes(std::span(kKey));
+  return {octets.begin(), octets.end()};
+}
+
 // A peer outside: what it needs to know for its datagrams to be taken seriously.
 struct Peer {
   TransportAddress address;
@@ -119,6 +129,7 @@ class Session {
     metadata_.addressing = kAddressings[kind % 4];
     if ((kind & 4) != 0) metadata_.content_length = kContentSize;
     seeding_ = (kind & 8) != 0;
+    if (kind % 4 == 3) metadata_.authority = authority();
     for (std::size_t i = 0; i < peers_.size(); ++i) {
       const auto number = static_cast<std::uint32_t>(i);
       peers_[i] = {TransportAddress::v4(0x7f000002 + number, 4'000), {0x1000 + number}, {}, true};
@@ -267,7 +278,29 @@ class Session {
         messages.emplace_back(Ack{range(), static_cast<std::int64_t>(input_.octet()) << 56});
         return;
       default:
+        return add_pex(messages, input_.octet());
+    }
+  }
+
+  // Questions for peers, answers that may name one of us, and certificates.
+  void add_pex(std::vector<Message>& messages, std::uint8_t how) {
+    switch (how % 4) {
+      case 0:
         messages.emplace_back(PexReq{});
+        return;
+      case 1:
+        messages.emplace_back(
+            PexResV4{0x7f000002 + std::uint32_t{how} / 4, static_cast<std::uint16_t>(4'000)});
+        return;
+      case 2: {
+        PexResV6 told{.port = how};
+        told.address[how % 16] = input_.octet();
+        messages.emplace_back(told);
+        return;
+      }
+      default:
+        certificates_.push_back(input_.octets(input_.octet()));
+        messages.emplace_back(PexResCert{certificates_.back()});
     }
   }
 
@@ -380,6 +413,9 @@ class Session {
       if (const auto* data = std::get_if<Data>(&*message)) {
         require(data->chunks.size() == 1 && data->chunks.begin < kChunks);
         require(std::ranges::equal(data->payload, original().chunk(data->chunks.begin)));
+      } else if (const auto* told = std::get_if<PexResV4>(&*message)) {
+        require(to.is_internal());
+        require(TransportAddress::v4(told->address, told->port) != to);
       } else if (const auto* handshake = std::get_if<Handshake>(&*message)) {
         for (Peer& peer : peers_) {
           if (peer.address == to && handshake->source.value != 0) peer.remote = handshake->source;
@@ -544,6 +580,7 @@ class Session {
   fuzz::StoreFaults faults_;
   std::array<Peer, 2> peers_;
   std::deque<std::vector<std::byte>> batch_;
+  std::deque<std::vector<std::byte>> certificates_;  // that messages are views of
   std::vector<std::byte> buffer_;
   std::optional<Endpoint> endpoint_;
   SwarmHandle swarm_;

@@ -99,6 +99,31 @@ void write_channels(MetricsWriter& out, const EndpointStatistics& endpoint) {
   out.histogram({}, endpoint.queueing_delay);
 }
 
+void write_addresses(MetricsWriter& out, const EndpointStatistics& endpoint,
+                     const PexCounters& pex) {
+  constexpr std::array<std::string_view, kPeerSources> kSources = {
+      "user", "tracker", "pex", "certified", "local", "inbound"};
+  out.family("ppspp_peer_addresses", kGauge, "Addresses of peers that are known, by source.");
+  for (std::size_t i = 0; i < kPeerSources; ++i) {
+    out.sample({{"source", kSources[i]}}, endpoint.addresses[i]);
+  }
+  out.family("ppspp_pex_messages_total", kCounter,
+             "Messages of peer exchange, by direction and type.");
+  out.sample({{"direction", "in"}, {"type", "request"}}, pex.requests_in);
+  out.sample({{"direction", "in"}, {"type", "address"}}, pex.addresses_in);
+  out.sample({{"direction", "in"}, {"type", "certificate"}}, pex.certificates_in);
+  out.sample({{"direction", "out"}, {"type", "request"}}, pex.requests_out);
+  out.sample({{"direction", "out"}, {"type", "address"}}, pex.addresses_out);
+  out.sample({{"direction", "out"}, {"type", "certificate"}}, pex.certificates_out);
+  out.single("ppspp_pex_ignored_total", kCounter,
+             "Messages of peer exchange that came too often, unasked or against the rules.",
+             pex.ignored);
+  out.family("ppspp_pex_certificates_total", kCounter,
+             "Membership certificates of peers that were checked, by result.");
+  out.sample({{"result", "accepted"}}, pex.certificates_accepted);
+  out.sample({{"result", "refused"}}, pex.certificates_refused);
+}
+
 void write_port(MetricsWriter& out, const NodeStatistics& node) {
   const EndpointCounters& counters = node.counters;
   out.family("ppspp_datagrams_total", kCounter, "UDP datagrams, by direction.");
@@ -120,6 +145,7 @@ void write_port(MetricsWriter& out, const NodeStatistics& node) {
   out.family("ppspp_peers_lost_total", kCounter, "Channels that were closed on a peer, by reason.");
   out.sample({{"reason", "faults"}}, counters.peers_dropped);
   out.sample({{"reason", "silent"}}, counters.peers_dead);
+  out.sample({{"reason", "replaced"}}, counters.peers_replaced);
   out.single("ppspp_send_would_block_total", kCounter,
              "Times that the socket took no more datagrams.", node.udp.would_block);
 }
@@ -232,6 +258,7 @@ std::string metrics_text(const MetricsInput& input) {
   write_swarms(out, input.snapshot);
   write_content(out, input.snapshot);
   write_channels(out, input.snapshot.node.endpoint);
+  write_addresses(out, input.snapshot.node.endpoint, input.snapshot.node.counters.pex);
   write_port(out, input.snapshot.node);
   write_local_discovery(out, input.snapshot.node.local_discovery);
   write_loop(out, input);

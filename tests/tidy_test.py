@@ -44,6 +44,7 @@ PUBLIC_HEADERS = {
     "address_rules.h": "base",
     "duration_histogram.h": "base",
     "peer_source.h": "base",
+    "pex_counters.h": "base",
     "result.h": "base",
     "signature_algorithm.h": "base",
     "signing_key.h": "crypto",

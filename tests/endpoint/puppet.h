@@ -58,6 +58,7 @@ class Puppet {
     return handshake_options(metadata_, discard_window, initiator, false);
   }
   const TransportAddress& address() const { return address_; }
+  void set_address(const TransportAddress& address) { address_ = address; }  // before it speaks
   const WireFormat& format() const { return format_; }
 
   void say(const std::vector<Message>& messages) { say_to(remote, messages); }

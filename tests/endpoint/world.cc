@@ -96,7 +96,9 @@ void Node::pump() {
 
 World::World(std::uint64_t seed, const LinkOptions& link) : link_(link), random_(seed) {}
 
-Node& World::add_node(const EndpointOptions& options) {
+Node& World::add_node(const EndpointOptions& wanted) {
+  EndpointOptions options = wanted;
+  options.pex = options.pex && peers_tell;
   nodes_.push_back(std::make_unique<Node>(*this, nodes_.size(), options));
   by_address_[nodes_.back()->address_] = nodes_.back().get();
   return *nodes_.back();

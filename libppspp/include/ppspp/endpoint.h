@@ -5,6 +5,7 @@
 // Single-threaded. Nothing here throws or blocks; what a peer does wrong is counted.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -17,6 +18,7 @@
 #include "ppspp/chunk_store.h"
 #include "ppspp/duration_histogram.h"
 #include "ppspp/ledbat_options.h"
+#include "ppspp/pex_counters.h"
 #include "ppspp/random_source.h"
 #include "ppspp/result.h"
 #include "ppspp/signing_key.h"
@@ -28,11 +30,15 @@
 namespace ppspp {
 
 struct EndpointOptions {
-  std::size_t max_channels = 200;               // established, over all swarms
-  std::size_t max_channels_per_swarm = 0;       // 0: only max_channels counts
+  std::size_t max_channels = 200;          // established, over all swarms
+  std::size_t max_channels_per_swarm = 0;  // 0: only max_channels counts
   // Channels that a swarm should have where enough peers are known: it begins so many, less those
   // that came to it, but at least half. Peers that the user names come on top.
   std::size_t neighbours = 30;
+  // Peers are asked for others, and told of others (3.10): with certificates where the swarm has an
+  // authority, by bare addresses in private networks only, unless `pex_on_internet`.
+  bool pex = true;
+  bool pex_on_internet = false;
   std::size_t max_half_open = 4'096;            // first datagrams answered and not yet confirmed
   std::size_t max_half_open_per_address = 16;   // of one IP address
   std::optional<std::uint64_t> upload_limit;    // octets per second, of whole datagrams
@@ -68,8 +74,10 @@ struct EndpointCounters {
   std::uint64_t handshakes_forbidden = 0;  // by the address rules or a ban
   std::uint64_t requests_over_limit = 0;   // chunks: EndpointOptions::max_queued_chunks_per_peer
   std::uint64_t decode_errors = 0;
-  std::uint64_t peers_dropped = 0;  // for faults
-  std::uint64_t peers_dead = 0;     // silent (3.12)
+  std::uint64_t peers_dropped = 0;   // for faults
+  std::uint64_t peers_dead = 0;      // silent (3.12)
+  std::uint64_t peers_replaced = 0;  // to try others, or as neither end had anything for the other
+  PexCounters pex;
 };
 
 // What there is, and totals that never go back when a swarm is left.
@@ -80,7 +88,8 @@ struct EndpointStatistics {
   std::size_t channels_connecting = 0;
   std::size_t channels_established = 0;
   std::size_t half_open = 0;
-  std::size_t banned = 0;                  // by a command and automatically
+  std::size_t banned = 0;                                // by a command and automatically
+  std::array<std::size_t, kPeerSources> addresses = {};  // known, by PeerSource
   std::uint64_t requests_queued = 0;       // chunks asked of us that have not left yet
   std::uint64_t requests_outstanding = 0;  // chunks that we asked for and that are not here yet
 
@@ -151,6 +160,11 @@ class Endpoint {
   std::unique_ptr<ChunkStore> leave(SwarmHandle swarm, Now now);
   void add_peer(SwarmHandle swarm, const TransportAddress& peer, Now now,
                 PeerSource source = PeerSource::user);
+
+  // Our membership certificate in the swarm (8.13, 12.2.2), X.509 in DER, as its tracker issued it.
+  // Shown to all peers, until it expires; replaces an older one. Errors: the swarm's metadata have
+  // no authority, or it did not sign this for the swarm and the present time.
+  Result<void> set_certificate(SwarmHandle swarm, std::span<const std::byte> der, Now now);
 
   // For a reader: chunks before `chunk` are of no interest any more, those after it are wanted in
   // order (PickPolicy::in_order from now on).

@@ -26,6 +26,7 @@
 #include "channel/outstanding_requests.h"
 #include "channel/path_search.h"
 #include "channel/peer_faults.h"
+#include "channel/pex_limits.h"
 #include "channel/range_list.h"
 #include "channel/rate_meter.h"
 #include "channel/request_queue.h"
@@ -147,6 +148,12 @@ class Channel {
   void on_peer_knows(Bin munro) { peer_munro_end_ = std::max(peer_munro_end_, munro.chunks().end); }
   // The rightmost munro is to be told although nothing else is: the feed has ended.
   void tell_munro(Now now) { tell_munro_at_ = now.monotonic, munros_told_ = 0; }
+
+  // Peer exchange (3.10): a PEX_REQ is due; our certificate is.
+  bool may_ask_for_peers(Now now) const;
+  TimePoint ask_for_peers_at() const { return pex_.ask_at(); }
+  void ask_for_peers(Now now);
+  void show_certificate();
 
   const BinSet& peer_has() const { return peer_has_; }
   ChunkIndex peer_end() const { return peer_end_; }  // one past the newest chunk that it announced
@@ -271,6 +278,13 @@ class Channel {
   bool haves_wait() const;
   Microseconds short_delay() const;  // how long an ACK or HAVE may wait (decision 5)
 
+  // channel_pex.cc
+  void on_pex_request(ChannelContext& context, Now now);
+  void on_pex_address(const TransportAddress& address, ChannelContext& context, Now now);
+  void on_pex_certificate(std::span<const std::byte> certificate, ChannelContext& context, Now now);
+  void take_told(ChannelContext::Told told, ChannelContext& context, Now now);
+  void fill_pex(ByteWriter& out, ChannelContext& context, Now now);
+
   // channel_fill.cc
   std::optional<Filled> fill_train(std::span<std::byte> buffer, std::size_t control_size,
                                    std::size_t allowance, ChannelContext& context, Now now);
@@ -355,6 +369,11 @@ class Channel {
   int unchokes_said_ = 0;
   TimePoint trickle_at_{};  // to a peer that ought to be choked and cannot be told
   GiveAndTake give_and_take_;
+
+  // Peer exchange.
+  PexLimits pex_;
+  bool ask_for_peers_ = false;
+  std::vector<PeerToTell> to_tell_;
 
   // Live: what was signed.
   ChunkIndex peer_munro_end_ = 0;  // it has told us of a munro that ends here

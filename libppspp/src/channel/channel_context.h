@@ -12,9 +12,11 @@
 #include "integrity/content_verifier.h"
 #include "integrity/unified_merkle_tree.h"
 #include "ppspp/chunk_range.h"
+#include "ppspp/pex_counters.h"
 #include "ppspp/random_source.h"
 #include "ppspp/swarm_metadata.h"
 #include "ppspp/time.h"
+#include "ppspp/transport_address.h"
 #include "wire/message.h"
 
 namespace ppspp {
@@ -45,6 +47,14 @@ struct ChannelScratch {
   std::vector<ChunkSlot> slots;
   std::vector<std::span<std::byte>> pieces;
   std::vector<ChunkRange> ranges;
+  PexCounters pex;  // of all channels
+};
+
+// Whom to tell a peer of (3.10): by its address, or by a certificate that is looked up when it
+// leaves.
+struct PeerToTell {
+  TransportAddress address;  // unspecified: ourselves, by our own certificate
+  bool certified = false;
 };
 
 enum class ReadOutcome : std::uint8_t { done, not_yet, failed };
@@ -142,6 +152,34 @@ class ChannelContext {
     static_cast<void>(to);
     static_cast<void>(chunk);
     static_cast<void>(now);
+  }
+
+  // Peer exchange (3.10). Whom to tell this peer of, within the limits of PexLimits.
+  virtual void collect_peers(const Channel& asking, std::vector<PeerToTell>& peers, Now now) {
+    static_cast<void>(asking);
+    static_cast<void>(peers);
+    static_cast<void>(now);
+  }
+  // The certificate of this peer, ours for the unspecified address; empty: there is none (any
+  // more).
+  virtual std::span<const std::byte> certificate_of(const TransportAddress& peer, Now now) const {
+    static_cast<void>(peer);
+    static_cast<void>(now);
+    return {};
+  }
+  // What a peer told.
+  enum class Told : std::uint8_t { fresh, known, useless, defective };
+  virtual Told receive_address(Channel& from, const TransportAddress& address, Now now) {
+    static_cast<void>(from);
+    static_cast<void>(address);
+    static_cast<void>(now);
+    return Told::useless;
+  }
+  virtual Told receive_certificate(Channel& from, std::span<const std::byte> der, Now now) {
+    static_cast<void>(from);
+    static_cast<void>(der);
+    static_cast<void>(now);
+    return Told::useless;
   }
 };
 

@@ -38,10 +38,6 @@ constexpr int kMunrosToldAlone = 6;
 constexpr Microseconds kUnchokeAgain = std::chrono::milliseconds(500);
 constexpr int kUnchokesSaid = 5;
 
-bool lists(const PeerCapabilities& peer, MessageType type) {
-  return peer.messages.test(static_cast<std::size_t>(type));
-}
-
 }  // namespace
 
 Microseconds Channel::short_delay() const {
@@ -74,6 +70,7 @@ void Channel::fill_control(ByteWriter& out, ChannelContext& context, Now now) {
   }
   say_choke_ = say_unchoke_ = false;
 
+  fill_pex(out, context, now);
   const WireFormat& format = context.format();
   while (!cancels_.empty() && out.fits(format.have_size())) {
     const ChunkRange range = cancels_.front();

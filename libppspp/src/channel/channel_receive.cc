@@ -4,6 +4,7 @@
 
 #include "base/overloaded.h"
 #include "channel/channel.h"
+#include "channel/pex_messages.h"
 
 namespace ppspp {
 namespace {
@@ -33,11 +34,10 @@ bool Channel::handle_message(const Message& message, std::uint32_t datagram_hash
           [&](const Choke&) { on_choke(context); },
           [&](const Unchoke&) { choked_by_peer_ = false; },  // without a CHOKE: 12.6.9
           [&](const SignedIntegrity& m) { context.receive_signature(*this, m, datagram_hashes); },
-          // Peer exchange is optional (3.10 #171, #175).
-          [](const PexReq&) {},
-          [](const PexResV4&) {},
-          [](const PexResV6&) {},
-          [](const PexResCert&) {},
+          [&](const PexReq&) { on_pex_request(context, now); },
+          [&](const PexResV4& m) { on_pex_address(address_in(m), context, now); },
+          [&](const PexResV6& m) { on_pex_address(address_in(m), context, now); },
+          [&](const PexResCert& m) { on_pex_certificate(m.certificate, context, now); },
           [](const Handshake&) {},
       },
       message);

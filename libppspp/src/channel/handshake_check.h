@@ -16,6 +16,11 @@ struct PeerCapabilities {
   bool draft_era = false;  // left out option 9: libswift and its kin (before 2015)
 };
 
+// Whether the peer may be sent messages of the type (7.10).
+inline bool lists(const PeerCapabilities& peer, MessageType type) {
+  return peer.messages.test(static_cast<std::size_t>(type));
+}
+
 // The options of our HANDSHAKE. Views point into `metadata`. `initiator`: with the minimum version
 // and the swarm ID (7.3, 7.4). `draft_era`: without options 8 and 9, which such peers choke on.
 // `discard_window`: chunks that we keep of a live feed.

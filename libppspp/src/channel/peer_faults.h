@@ -15,6 +15,7 @@ enum class PeerFault : std::uint8_t {
   unsolicited,    // chunks that nobody asked for (12.6.3)
   bad_signature,  // signed by somebody else than the source of the feed (12.6.5)
   unproved,       // chunks without the hashes that prove them (5.3 #101, 12.6.5)
+  pex,            // peers told unasked, certificates that do not hold (12.2)
 };
 
 class PeerFaults {
@@ -38,12 +39,12 @@ class PeerFaults {
            count(PeerFault::wrong_chunk) > tolerated ||
            // Each costs a thousand times what a hash does.
            count(PeerFault::bad_signature) > std::max<std::uint32_t>(4, good_ / 256) ||
-           count(PeerFault::unsolicited) > 4'096 ||
+           count(PeerFault::unsolicited) > 4'096 || count(PeerFault::pex) > tolerated ||
            count(PeerFault::unproved) > std::max<std::uint32_t>(1'024, good_);
   }
 
  private:
-  std::array<std::uint32_t, 5> counts_ = {};
+  std::array<std::uint32_t, 6> counts_ = {};
   std::uint32_t good_ = 0;
 };
 

@@ -56,6 +56,10 @@ void Endpoint::add_peer(SwarmHandle handle, const TransportAddress& peer, Now no
   impl_->add_peer(handle, peer, source, now);
 }
 
+Result<void> Endpoint::set_certificate(SwarmHandle swarm, std::span<const std::byte> der, Now now) {
+  return impl_->set_certificate(swarm, der, now);
+}
+
 void Endpoint::set_read_position(SwarmHandle handle, ChunkIndex chunk, Now) {
   impl_->set_read_position(handle, chunk);
 }

@@ -22,16 +22,23 @@ constexpr Microseconds kRoomAgain = std::chrono::seconds(1);  // full: when to l
 
 }  // namespace
 
+std::size_t Endpoint::Impl::channel_limit(const Member& member) const {
+  const std::size_t own = member.limits.max_channels;
+  return own != 0 ? own : options_.max_channels_per_swarm;
+}
+
 // Whether the swarm may have one more channel, by its own limit.
 bool Endpoint::Impl::has_room(const Member& member) const {
-  const std::size_t own = member.limits.max_channels;
-  const std::size_t most = own != 0 ? own : options_.max_channels_per_swarm;
+  const std::size_t most = channel_limit(member);
   return most == 0 || member.swarm->channels().size() < most;
 }
 
 bool Endpoint::Impl::admits_inbound(const Member& member) const {
   const std::size_t most = std::max<std::size_t>(1, options_.max_channels * kInboundShare / 10);
-  return established_ < most && has_room(member);
+  if (established_ >= most || !has_room(member)) return false;
+  const std::size_t own = channel_limit(member);
+  const std::size_t ours = member.swarm->address_book().ours();
+  return own == 0 || member.swarm->channels().size() - ours < own - own * (10 - kInboundShare) / 10;
 }
 
 // Our own first datagram, come back because we were told of our own address as a peer's.
@@ -102,7 +109,8 @@ void Endpoint::Impl::handle_first_datagram(std::span<const std::byte> datagram,
     const auto* have = std::get_if<Have>(&*message);
     if (have != nullptr && haves < HalfOpen::kMaxHaves) entry.haves[haves++] = have->chunks;
   }
-  if (!admits_inbound(*member) || !half_open_.add(entry, random_)) {
+  const bool admitted = admits_inbound(*member) || make_room(*member, now);
+  if (!admitted || !half_open_.add(entry, random_)) {
     ++counters_.handshakes_over_limit;
     return;
   }
@@ -206,8 +214,9 @@ void Endpoint::Impl::connect(Member& member, const AddressBook::Candidate& peer,
 
 void Endpoint::Impl::start_peers(Member& member, Now now) {
   AddressBook& book = member.swarm->address_book();
-  while (const auto peer = book.next(now.monotonic)) {
+  while (const auto peer = book.next(now.monotonic, member.exploring)) {
     if (channels_.size() >= options_.max_channels || !has_room(member)) {
+      if (make_room(member, now)) continue;  // and somebody may have been called meanwhile
       book.hold(now.monotonic + kRoomAgain);
       break;
     }
@@ -218,6 +227,7 @@ void Endpoint::Impl::start_peers(Member& member, Now now) {
     }
     connect(member, *peer, now);
   }
+  member.exploring = false;
   drain(member);
 }
 

@@ -85,6 +85,7 @@ Result<SwarmHandle> Endpoint::Impl::add_swarm(Result<std::unique_ptr<Swarm>> swa
   next_handle_ = handle.value + 1;
   (*swarm)->set_receive_buffer(options_.receive_buffer);
   (*swarm)->set_neighbours(options_.neighbours);
+  (*swarm)->set_pex({options_.pex, options_.pex_on_internet});
   const SwarmId& id = (*swarm)->metadata().id;
   by_id_.emplace(id, handle);
   if (sleeping_.contains(id)) ++awake_;
@@ -131,6 +132,15 @@ void Endpoint::Impl::add_peer(SwarmHandle handle, const TransportAddress& peer, 
   start_peers(*member, now);
 }
 
+Result<void> Endpoint::Impl::set_certificate(SwarmHandle handle, std::span<const std::byte> der,
+                                             Now now) {
+  Member* member = find_member(handle);
+  if (member == nullptr) return fail(Errc::left, "there is no such swarm");
+  auto set = member->swarm->set_certificate(der, now);
+  drain(*member);
+  return set;
+}
+
 void Endpoint::Impl::set_read_position(SwarmHandle handle, ChunkIndex chunk) {
   Member* member = find_member(handle);
   if (member == nullptr) return;
@@ -171,6 +181,7 @@ std::unique_ptr<ChunkStore> Endpoint::Impl::leave(SwarmHandle handle, Now now) {
   if (sleeping_.contains(id)) --awake_;
   auto store = swarm.take_store();
   std::erase(dirty_, member);
+  for (std::size_t i = 0; i < kPeerSources; ++i) totals_.addresses[i] -= member->addresses[i];
   up_.remove(member->upload);
   down_.remove(member->download);
   swarm_deadlines_.forget(handle);
@@ -202,6 +213,7 @@ Endpoint::Impl::Slot& Endpoint::Impl::add_channel(std::unique_ptr<Channel> chann
   if (slot.was_established) ++established_;
   if (member.swarm->channels().empty()) ++active_swarms_;
   member.swarm->add_channel(added, now);
+  if (slot.was_established) look_soon(member, now);
   mark_dirty(member);
   return slot;
 }
@@ -288,7 +300,9 @@ void Endpoint::Impl::drain(Member& member) {
   swarm.touched().clear();
   events_.insert(events_.end(), swarm.events().begin(), swarm.events().end());
   swarm.events().clear();
-  swarm_deadlines_.set(swarm.handle(), std::min(swarm.deadline(), swarm.address_book().deadline()));
+  swarm_deadlines_.set(swarm.handle(), std::min({swarm.deadline(), swarm.address_book().deadline(),
+                                                 member.look_at}));
+  counters_.pex = scratch_.pex;
   report_counts(member);
 }
 
@@ -301,6 +315,7 @@ void Endpoint::Impl::settle(ChannelId id, Now now) {
     slot.was_established = true;
     ++established_;
     slot.member->swarm->on_established(channel, now);
+    look_soon(*slot.member, now);
     mark_dirty(*slot.member);
     settle_twins(id, now);
     return;
@@ -374,6 +389,7 @@ void Endpoint::Impl::handle_deadline(Now now) {
 void Endpoint::Impl::wake_swarm(Member& member, Now now) {
   Swarm& swarm = *member.swarm;
   if (swarm.deadline() <= now.monotonic) swarm.handle_deadline(now);
+  if (member.look_at <= now.monotonic) look_around(member, now);
   start_peers(member, now);
 }
 

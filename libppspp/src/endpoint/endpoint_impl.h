@@ -1,6 +1,7 @@
 // The tables of an Endpoint and what runs between them.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -8,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -57,6 +59,7 @@ class Endpoint::Impl {
   void handle_too_big(const TransportAddress& to, std::size_t size, Now now);
 
   void add_peer(SwarmHandle handle, const TransportAddress& peer, PeerSource source, Now now);
+  Result<void> set_certificate(SwarmHandle handle, std::span<const std::byte> der, Now now);
   void set_read_position(SwarmHandle handle, ChunkIndex chunk);
   void set_read_windows(SwarmHandle handle, std::span<const ReadWindow> windows, Now now);
   void store_ready(SwarmHandle handle, Now now);
@@ -75,8 +78,12 @@ class Endpoint::Impl {
     SwarmLimits limits;
     FairShare::Lane upload;
     FairShare::Lane download;
-    bool dirty = false;                   // stands in dirty_
-    EndpointStatistics::Totals reported;  // what of its counts is in the totals
+    bool dirty = false;                                    // stands in dirty_
+    EndpointStatistics::Totals reported;                   // what of its counts is in the totals
+    std::array<std::size_t, kPeerSources> addresses = {};  // the same, of its address book
+    TimePoint look_at = kNever;                            // whether it has the right neighbours
+    TimePoint explore_at = kNever;  // when one may be replaced by an unknown peer
+    bool exploring = false;
   };
   struct Slot {  // a channel of the table
     std::unique_ptr<Channel> channel;
@@ -100,6 +107,7 @@ class Endpoint::Impl {
   void answer(const HalfOpen& entry, Swarm& swarm, std::size_t asked);
   void wake(const SwarmId& id, std::span<const std::byte> datagram, const TransportAddress& from,
             Now now);
+  std::size_t channel_limit(const Member& member) const;  // 0: none of its own
   bool has_room(const Member& member) const;
   bool admits_inbound(const Member& member) const;
   bool is_own_handshake(ChannelId source) const;
@@ -108,6 +116,13 @@ class Endpoint::Impl {
   void settle_twins(ChannelId fresh, Now now);
   void connect(Member& member, const AddressBook::Candidate& peer, Now now);
   void start_peers(Member& member, Now now);
+
+  // endpoint_neighbours.cc
+  void look_soon(Member& member, Now now);
+  void look_around(Member& member, Now now);
+  bool explore(Member& member, Now now);
+  bool make_room(Member& member, Now now);
+  void replace(Channel& channel, std::string_view reason, Now now);
 
   // endpoint_access.cc
   void enforce_access(Now now);

@@ -71,6 +71,11 @@ void Endpoint::Impl::report_counts(Member& member) {
   const Totals counts = counts_of(*member.swarm);
   for (const auto count : kAll) totals.*count += counts.*count - member.reported.*count;
   member.reported = counts;
+  for (std::size_t i = 0; i < kPeerSources; ++i) {
+    const std::size_t known = member.swarm->address_book().count(static_cast<PeerSource>(i));
+    totals_.addresses[i] += known - member.addresses[i];
+    member.addresses[i] = known;
+  }
 }
 
 std::vector<ChannelStatus> Endpoint::Impl::channels(SwarmHandle handle, Now now) const {

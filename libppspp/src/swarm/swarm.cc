@@ -58,6 +58,22 @@ void Swarm::update_goal() {
   address_book_.set_goal(neighbours_ - std::min(inbound, neighbours_ / 2));
 }
 
+bool Swarm::add_peer(const TransportAddress& peer, PeerSource source, Now now,
+                     const TransportAddress& teller) {
+  if (!address_book_.add(peer, source, now.monotonic, random_, teller)) return false;
+  occupy_address(peer);
+  return true;
+}
+
+// Where there is a channel to the address, it is not to be contacted.
+void Swarm::occupy_address(const TransportAddress& peer) {
+  const auto found = std::find_if(channels_.begin(), channels_.end(),
+                                  [&](const Channel* channel) { return channel->peer() == peer; });
+  if (found == channels_.end()) return;
+  address_book_.on_connecting(peer, (*found)->local(), (*found)->initiated());
+  if ((*found)->established()) address_book_.on_established(peer);
+}
+
 void Swarm::add_channel(Channel& channel, Now now) {
   channels_.push_back(&channel);
   if (free_seats_.empty()) {
@@ -72,10 +88,11 @@ void Swarm::add_channel(Channel& channel, Now now) {
   if (channel.established()) on_established(channel, now);
 }
 
-void Swarm::on_established(Channel& channel, Now) {
+void Swarm::on_established(Channel& channel, Now now) {
   ++counts_.peers_seen;
   if (store_failed_) channel.set_choking(true);
   address_book_.on_established(channel.peer());
+  if (!certificates_.of({}, now).empty()) channel.show_certificate();
   events_.push_back({handle_, event::PeerJoined{channel.peer()}});
 }
 
@@ -93,14 +110,13 @@ void Swarm::remove_channel(Channel& channel, bool retry_now, Now now) {
   });
   address_book_.on_closed(channel.peer(), channel.local(), ending_of(channel, retry_now),
                           channel.bytes_received() > 0, now.monotonic);
-  // Of two channels to one peer the other may go on.
-  const auto twin = std::find_if(channels_.begin(), channels_.end(), [&](const Channel* other) {
-    return other->peer() == channel.peer();
-  });
-  if (twin != channels_.end()) {
-    address_book_.on_connecting(channel.peer(), (*twin)->local(), (*twin)->initiated());
-    if ((*twin)->established()) address_book_.on_established(channel.peer());
+  // Who came to us, brought something and fell silent may be found again where it was.
+  const auto* closed = std::get_if<Closed>(&channel.state());
+  const bool lost = retry_now || (closed != nullptr && closed->cause == CloseCause::silence);
+  if (lost && !channel.initiated() && channel.bytes_received() > 0 && !complete()) {
+    add_peer(channel.peer(), PeerSource::inbound, now);
   }
+  occupy_address(channel.peer());  // of two channels to one peer the other may go on
   update_goal();
 }
 

@@ -16,6 +16,7 @@
 #include "channel/channel.h"
 #include "channel/channel_context.h"
 #include "discovery/address_book.h"
+#include "discovery/certificates.h"
 #include "integrity/content_verifier.h"
 #include "ppspp/chunk_store.h"
 #include "ppspp/random_source.h"
@@ -44,10 +45,25 @@ class Swarm : public ChannelContext {
   std::span<Channel* const> channels() const { return channels_; }
   AddressBook& address_book() { return address_book_; }
   const AddressBook& address_book() const { return address_book_; }
-  void add_peer(const TransportAddress& peer, PeerSource source, Now now) {
-    address_book_.add(peer, source, now.monotonic, random_);
-  }
+  // False: it was known, or there is no room for it.
+  bool add_peer(const TransportAddress& peer, PeerSource source, Now now,
+                const TransportAddress& teller = {});
   bool may_talk_to(const TransportAddress& peer) const;
+
+  // Peer exchange (3.10). `on_internet`: bare addresses are told to and believed of public peers,
+  // too.
+  struct PexOptions {
+    bool enabled = true;
+    bool on_internet = false;
+  };
+  void set_pex(const PexOptions& options) { pex_ = options; }
+  // Our membership certificate, which is shown to all peers from now on. Errors: there is no
+  // authority, or it did not sign this for the swarm and now.
+  Result<void> set_certificate(std::span<const std::byte> der, Now now);
+  // Whether peers are few, and all that are known have been tried.
+  bool wants_more_peers(Now now) const;
+  // Asks one channel that may be asked; when the next one may.
+  TimePoint ask_for_peers(Now now);
 
   // The end of a receive batch: verifies and stores what has come.
   virtual void flush(Now now) = 0;
@@ -97,6 +113,12 @@ class Swarm : public ChannelContext {
   void prefetch(ChunkRange range) override;
   void count_sent(std::uint64_t bytes, std::uint64_t resent_chunks) override;
 
+  // swarm_pex.cc
+  void collect_peers(const Channel& asking, std::vector<PeerToTell>& peers, Now now) override;
+  std::span<const std::byte> certificate_of(const TransportAddress& peer, Now now) const override;
+  Told receive_address(Channel& from, const TransportAddress& address, Now now) override;
+  Told receive_certificate(Channel& from, std::span<const std::byte> der, Now now) override;
+
  protected:
   struct Received {
     Channel* from;
@@ -139,6 +161,10 @@ class Swarm : public ChannelContext {
 
   void fail_store();
   void update_goal();
+  void occupy_address(const TransportAddress& peer);
+  bool is_benign(const TransportAddress& peer) const;
+  bool looks_for_peers() const;
+  Told take_peer(Channel& from, const TransportAddress& address, PeerSource source, Now now);
   void touch(const Channel& channel) { touched_.push_back(channel.local()); }
   std::uint64_t offset_of(ChunkIndex chunk) const { return chunk * metadata_.chunk_size; }
 
@@ -164,6 +190,7 @@ class Swarm : public ChannelContext {
   std::vector<Seat> seats_;
   std::size_t owing_ = 0;
   AddressBook address_book_;
+  Certificates certificates_;
   std::vector<Received> batch_;  // what has come since the last flush
 
   std::vector<ChannelId> touched_;
@@ -175,6 +202,7 @@ class Swarm : public ChannelContext {
   std::vector<std::uint32_t> free_seats_;
   std::size_t receive_buffer_ = 0;
   std::size_t neighbours_ = 0;
+  PexOptions pex_;
   std::uint64_t request_allowance_ = ~std::uint64_t{0};
   std::uint64_t requested_bytes_ = 0;
   bool held_by_allowance_ = false;
