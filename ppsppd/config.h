@@ -67,7 +67,9 @@ struct Config {
   } access;
 
   struct Discovery {
-    bool local = true;  // by multicast, on the networks that this host is on
+    bool local = true;             // by multicast, on the networks that this host is on
+    bool pex = true;               // peers are asked for others, and told of others
+    bool pex_on_internet = false;  // also without certificates
     friend bool operator==(const Discovery&, const Discovery&) = default;
   } discovery;
 

@@ -107,7 +107,10 @@ Section access_section() {
 }
 
 Section discovery_section() {
-  return {"discovery", {flag_directive<Config>("local", PPSPP_MEMBER(discovery.local))}};
+  return {"discovery",
+          {flag_directive<Config>("local", PPSPP_MEMBER(discovery.local)),
+           flag_directive<Config>("pex", PPSPP_MEMBER(discovery.pex)),
+           flag_directive<Config>("pex_on_internet", PPSPP_MEMBER(discovery.pex_on_internet))}};
 }
 
 Section state_section() {

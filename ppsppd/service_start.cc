@@ -35,6 +35,8 @@ Result<NodeOptions> node_options(const Config& config, std::vector<int> sockets)
   options.per_peer = {config.limits.upload_per_peer, config.limits.download_per_peer};
   options.sockets = std::move(sockets);
   options.discovery.local = config.discovery.local;
+  options.discovery.pex = config.discovery.pex;
+  options.discovery.pex_on_internet = config.discovery.pex_on_internet;
   auto rules = rules_of(config.access);
   if (!rules) return tl::unexpected(rules.error());
   options.rules = *std::move(rules);

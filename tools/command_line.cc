@@ -261,6 +261,10 @@ void CommandLine::add_local_discovery(bool& off) {
   flag("--no-local-discovery", off, "Do not look for peers on the local network");
 }
 
+void CommandLine::add_pex(bool& off) {
+  flag("--no-pex", off, "Do not ask peers for others, nor tell them of others");
+}
+
 CLI::Option* CommandLine::add_rate(const std::string& names, std::optional<std::uint64_t>& target,
                                    const std::string& description) {
   return option(

@@ -66,6 +66,7 @@ class CommandLine {
   void add_peers(std::vector<std::string>& target, const std::string& description,
                  const std::string& names = "--peer");
   void add_local_discovery(bool& off);
+  void add_pex(bool& off);
   CLI::Option* add_rate(const std::string& names, std::optional<std::uint64_t>& target,
                         const std::string& description);
   CLI::Option* add_signature(std::optional<SignatureAlgorithm>& target,

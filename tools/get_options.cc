@@ -151,6 +151,7 @@ void add_options(CommandLine& line, GetCommand& command, Given& given) {
   line.add_peers(given.peers, "A peer to ask in place of the URL's, repeatable");
   line.not_yet("--tracker", "URL", "A tracker to ask for peers, repeatable");
   line.add_local_discovery(command.no_local_discovery);
+  line.add_pex(command.no_pex);
   line.add_swarm_options(given.swarm, true);
   line.add_rate("--upload-limit", command.upload_limit, "Bytes per second, with k, M or G");
   line.add_rate("--download-limit", command.download_limit, "Bytes per second, with k, M or G");
@@ -162,8 +163,8 @@ void add_options(CommandLine& line, GetCommand& command, Given& given) {
 // What --daemon[=SOCKET] and the other options make together.
 std::optional<EarlyExit> hand_to_daemon(GetCommand& command, CommandLine& line) {
   std::vector<CLI::Option*> refused;
-  for (const char* name :
-       {"--listen", "--no-local-discovery", "--json", "--start", "--buffer", "--discard-window"}) {
+  for (const char* name : {"--listen", "--no-local-discovery", "--no-pex", "--json", "--start",
+                           "--buffer", "--discard-window"}) {
     refused.push_back(line.app().get_option(name));
   }
   if (const auto option = first_used(refused)) {

@@ -23,6 +23,7 @@ struct GetCommand {
   bool stay = false;
   bool json = false;
   bool no_local_discovery = false;
+  bool no_pex = false;
   LiveSettings live;              // of a live feed
   std::optional<double> timeout;  // seconds
   std::optional<std::uint64_t> upload_limit;

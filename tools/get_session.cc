@@ -35,6 +35,7 @@ Result<void> GetSession::begin() {
   const auto listen = command_.listen.empty() ? std::vector{TransportAddress{}} : command_.listen;
   NodeOptions options{listen, command_.upload_limit, command_.download_limit};
   options.discovery.local = !command_.no_local_discovery;
+  options.discovery.pex = !command_.no_pex;
   auto node = Node::open(io_, options);
   if (!node) return tl::unexpected(node.error());
   node_.emplace(*std::move(node));

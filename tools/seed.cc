@@ -24,6 +24,7 @@ class Seeder {
   int run() {
     NodeOptions options{command_.listen, command_.upload_limit, {}};
     options.discovery.local = !command_.no_local_discovery;
+    options.discovery.pex = !command_.no_pex;
     auto node = Node::open(io_, options);
     if (!node) return fail_with(node.error());
     node_.emplace(*std::move(node));

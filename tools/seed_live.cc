@@ -76,6 +76,7 @@ class LivePublisher {
     if (!key) return tl::unexpected(key.error());
     NodeOptions options{command_.listen, command_.upload_limit, {}};
     options.discovery.local = !command_.no_local_discovery;
+    options.discovery.pex = !command_.no_pex;
     auto node = Node::open(io_, options);
     if (!node) return tl::unexpected(node.error());
     node_.emplace(*std::move(node));

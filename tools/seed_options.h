@@ -34,6 +34,7 @@ struct SeedCommand {
   std::vector<std::string> advertise;
   std::optional<std::uint64_t> upload_limit;
   bool no_local_discovery = false;
+  bool no_pex = false;
   int verbosity = 0;
   // The daemon that the work is handed to, by its control socket, and what it is asked.
   std::optional<std::filesystem::path> daemon;

@@ -35,7 +35,7 @@ _ppspp_get() {
   if [[ $cur == -* ]]; then
     local options="
     -h --help --version -o --output -l --listen --peer --tracker
-    --no-local-discovery --chunk-size --addressing --hash --integrity --upload-limit --download-limit --timeout --stay
+    --no-local-discovery --no-pex --chunk-size --addressing --hash --integrity --upload-limit --download-limit --timeout --stay
     --force --json --start --buffer --discard-window --signature -v --verbose --daemon"
     mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
   else

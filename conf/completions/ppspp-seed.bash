@@ -32,7 +32,7 @@ _ppspp_seed() {
   if [[ $cur == -* ]]; then
     local options="
     -h --help --version -l --listen --chunk-size --addressing --hash --integrity --peer
-    --tracker --no-local-discovery --upload-limit --live --key --signature --chunks-per-signature
+    --tracker --no-local-discovery --no-pex --upload-limit --live --key --signature --chunks-per-signature
     --discard-window --record --force --pace --advertise --daemon -v --verbose"
     mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
   else

@@ -209,13 +209,13 @@ def program(variable):
     return path
 
 
-def without_local_discovery(argv):
+def alone(argv):
     tools = {os.environ.get(name) for name in ("PPSPP_SEED", "PPSPP_GET")} - {None}
     result = []
     for word in map(str, argv):
         result.append(word)
         if word in tools:
-            result.append("--no-local-discovery")
+            result += ["--no-local-discovery", "--no-pex"]
     return result
 
 
@@ -277,9 +277,9 @@ class TestCase(unittest.TestCase):
         return write_content(self.path(name), size, self.random.getrandbits(63))
 
     def start(self, name, argv, local=False, **options):
-        """`local`: it may look for peers on the local network, where all tests that run meet."""
+        """`local`: it may look for peers by itself, also on the local network, where all tests meet."""
         if not local:
-            argv = without_local_discovery(argv)
+            argv = alone(argv)
         name = f"{len(self.processes):03}-{name}"
         process = Process(name, argv, self.directory, **options)
         self.processes.append(process)

@@ -50,7 +50,11 @@ inline namespace node {
 struct DiscoveryOptions {
   // On the networks that this host is on, by multicast (the map's decision 42).
   bool local = true;
-  bool pex = true;  // by other peers (RFC 7574, section 3.10)
+  // By other peers (RFC 7574, section 3.10): in private networks, and elsewhere with certificates
+  // where the swarm's URL names an authority.
+  bool pex = true;
+  // Bare addresses are told to and believed of peers on the Internet, too, who may lie.
+  bool pex_on_internet = false;
 };
 
 struct NodeOptions {

@@ -20,6 +20,8 @@ EndpointOptions endpoint_options(const NodeOptions& options) {
   result.max_queued_chunks_per_peer = options.max_queued_chunks_per_peer;
   result.per_peer = options.per_peer;
   result.rules = options.rules;
+  result.pex = options.discovery.pex;
+  result.pex_on_internet = options.discovery.pex_on_internet;
   result.upload_limit = options.upload_limit;
   result.download_limit = options.download_limit;
   return result;
