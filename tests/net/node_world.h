@@ -27,7 +27,7 @@ struct NodeWorld {
   Node open() {
     NodeOptions options;
     options.listen = {TransportAddress::v4(0x7f000001, 0)};
-    options.discovery.local = false;  // who meets whom is the test's business
+    options.discovery = {.local = false, .pex = false};  // who meets whom is the test's business
     return *Node::open(io, options);
   }
 

@@ -29,7 +29,7 @@ struct LinkOptions {
 };
 
 struct NodeOptions {
-  EndpointOptions endpoint;
+  EndpointOptions endpoint = {.pex = false};  // who meets whom is the scenario's business
   LinkOptions up;
   LinkOptions down;
   SimClock clock;
