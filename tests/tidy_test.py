@@ -27,7 +27,7 @@ MAY_INCLUDE = {
     "swarm": "base bins crypto wire channel integrity storage discovery metadata",
     "endpoint": "base crypto congestion wire channel discovery swarm metadata storage",
     "files": "base bins metadata storage integrity crypto",
-    "net": "base bins crypto metadata integrity storage discovery endpoint files",
+    "net": "base bins crypto metadata tracker integrity storage discovery endpoint files",
     "control": "base json metadata",
 }
 CORE = [m for m in MAY_INCLUDE if m not in ("files", "net", "control")]
@@ -54,6 +54,7 @@ PUBLIC_HEADERS = {
     "swarm_types.h": "swarm",
     "swarm_url.h": "metadata",
     "time.h": "base",
+    "tracker_status.h": "tracker",
     "transport_address.h": "base",
 }
 
