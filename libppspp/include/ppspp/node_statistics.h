@@ -8,6 +8,7 @@
 #include "ppspp/endpoint.h"
 #include "ppspp/local_discovery_counters.h"
 #include "ppspp/time.h"
+#include "ppspp/tracker_status.h"
 
 namespace ppspp {
 
@@ -33,6 +34,7 @@ struct NodeStatistics {
   Microseconds longest_stall{0};
   UdpCounters udp;
   LocalDiscoveryCounters local_discovery;
+  TrackerCounters trackers;  // all of them together
   DurationHistogram store_reads;  // of all files; waiting for the disk included
   DurationHistogram store_writes;
 };

@@ -31,6 +31,7 @@
 #include "ppspp/node_statistics.h"
 #include "ppspp/result.h"
 #include "ppspp/swarm_url.h"
+#include "ppspp/tracker_status.h"
 #include "ppspp/transport_address.h"
 
 namespace ppspp {
@@ -72,6 +73,10 @@ struct NodeOptions {
   // Bound UDP sockets that a service manager hands over, at most one of each IP version, instead of
   // `listen`. They are the node's from the call of open() on, also if that fails.
   std::vector<int> sockets;
+  // URLs of trackers (RFC 7846) to which all swarms are announced, besides those of their URLs.
+  std::vector<std::string> trackers = {};
+  // A PEM file of certificates that trackers with https may have, besides what the system trusts.
+  std::filesystem::path tracker_ca = {};
   // A hosted file that nobody asked for so long sleeps again.
   std::chrono::milliseconds sleep_after = std::chrono::minutes(1);
 };
@@ -111,6 +116,7 @@ struct FeedOptions {
   // (key_file.h); live.first_chunk is its first(). Absent: this key is used once.
   std::shared_ptr<FeedNumbers> numbers;
   SwarmLimits limits = {};
+  std::vector<std::string> trackers = {};  // as in SwarmUrl
 };
 
 struct SeedOptions {
@@ -119,7 +125,8 @@ struct SeedOptions {
   bool allow_unprotected = false;
   Progress progress;
   SwarmLimits limits = {};
-  std::filesystem::path keep_tree = {};  // as in JoinOptions; an error if it cannot be written
+  std::filesystem::path keep_tree = {};    // as in JoinOptions; an error if it cannot be written
+  std::vector<std::string> trackers = {};  // as in SwarmUrl
 };
 
 // A file that was hashed before, with the tree that was kept then (keep_tree).
@@ -214,6 +221,9 @@ class Swarm {
   // How much of each of so many equal parts of the content is here: 0 nothing to 255 all.
   std::vector<std::uint8_t> availability(std::size_t buckets) const;
 
+  // Its trackers, once it was announced to them, and how it goes with each.
+  std::vector<TrackerStatus> trackers() const;
+
   void add_peer(const TransportAddress& peer, PeerSource source = PeerSource::user);
   // "host:port". The name is looked up in the background, again and again as long as that fails; a
   // peer that cannot be reached, or goes, is tried again later.
@@ -233,8 +243,8 @@ class Swarm {
   // The swarm cannot go on (the file cannot be opened or written, ...), and has been left.
   void on_error(std::function<void(const Error&)> handler);
 
-  // Closes every channel with a HANDSHAKE and brings what was verified to the disk. The io_context
-  // has something to do until then.
+  // Closes every channel with a HANDSHAKE, tells the trackers, and brings what was verified to the
+  // disk. The io_context has something to do until then; trackers are waited for 2 s at most.
   void leave();
 
  private:
@@ -279,7 +289,8 @@ class Node {
   bool unban(const Network& network);
   std::vector<Ban> bans() const;
 
-  NodeStatistics statistics() const;  // as long as there are channels to be looked at
+  NodeStatistics statistics() const;            // as long as there are channels to be looked at
+  std::vector<TrackerStatus> trackers() const;  // of all swarms
   std::optional<Swarm> find(const SwarmId& id) const;
   // Those that take part at the moment, in no order: neither asleep nor still being opened. Costs
   // as much as there are such, however many sleep.

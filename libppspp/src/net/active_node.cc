@@ -54,6 +54,8 @@ ActiveNode::ActiveNode(asio::io_context& io, std::unique_ptr<UdpPort> port,
       driver_(io, std::move(port), endpoint_options(options),
               [this](const Event& event) { on_event(event); }),
       awake_timer_(io),
+      trackers_(io, tracker_sink()),
+      tracker_timer_(io),
       sleep_after_(options.sleep_after),
       background_(io) {
   if (!options.discovery.local) return;
@@ -105,6 +107,7 @@ Result<Swarm> ActiveNode::host(const HostedFile& file) {
   const auto swarm =
       add(file.url, {.allow_unprotected = file.allow_unprotected, .limits = file.limits});
   swarm->host(file);
+  announce(*swarm);
   return Swarm(swarm);
 }
 
@@ -137,6 +140,7 @@ Result<LiveFeed> ActiveNode::feed(SigningKey key, const FeedOptions& options) {
     url.metadata.integrity = IntegrityMethod::unified_merkle;
   }
   url.display_name = options.display_name;
+  url.trackers = options.trackers;
   if (const auto valid = url.metadata.validate(); !valid) return tl::unexpected(valid.error());
   if (has(url.metadata.id)) return fail(Errc::exists, "this feed is already being published");
   const auto swarm = add(url, {});
@@ -155,6 +159,7 @@ void ActiveNode::seed_recording(ActiveSwarm& feed, SeedDone done) {
   metadata.integrity = IntegrityMethod::merkle;
   metadata.chunks_per_signature.reset();
   seeding->options.display_name = feed.url().display_name;
+  seeding->options.trackers = feed.url().trackers;
   seeding->done = std::move(done);
   seedings_.push_back(seeding);
   feed.finish_recording([this, seeding](Result<HashedFile> file) {
@@ -176,6 +181,7 @@ Result<Swarm> ActiveNode::start_seeding(Seeding& seeding) {
   url.metadata = seeding.options.metadata;
   url.metadata.id = SwarmId(file.root.octets());
   url.metadata.content_length = file.length;
+  url.trackers = seeding.options.trackers;
   url.display_name = seeding.options.display_name.empty() ? seeding.file.filename().string()
                                                           : seeding.options.display_name;
   if (const auto valid = url.metadata.validate(); !valid) return tl::unexpected(valid.error());
@@ -212,6 +218,7 @@ NodeStatistics ActiveNode::statistics() const {
   statistics.longest_stall = driver.counters().longest_stall;
   statistics.udp = driver.port().counters();
   if (local_) statistics.local_discovery = local_->counters();
+  statistics.trackers = trackers_.counters();
   statistics.store_reads = store_counters_->reads.get();
   statistics.store_writes = store_counters_->writes.get();
   return statistics;
@@ -230,18 +237,29 @@ void ActiveNode::note_hosted(const ActiveSwarm& swarm) {
 void ActiveNode::note_joined(ActiveSwarm& swarm, LocalFinder::Part part) {
   by_handle_.emplace(swarm.handle().value, &swarm);
   if (local_) local_->set_part(swarm.url().metadata.id, part);
+  announce(swarm);
 }
 
 void ActiveNode::note_complete(const ActiveSwarm& swarm) {
   if (local_) local_->set_part(swarm.url().metadata.id, LocalFinder::Part::complete);
+  trackers_.set_mode(swarm.url().metadata.id, tracker::PeerMode::seeder);
+}
+
+void ActiveNode::note_sleeps(ActiveSwarm& swarm, SwarmHandle handle) {
+  by_handle_.erase(handle.value);
+  trackers_.set_wants_peers(swarm.url().metadata.id, false);
 }
 
 void ActiveNode::forget(ActiveSwarm& swarm, SwarmHandle handle) {
   by_handle_.erase(handle.value);
   if (local_) local_->remove(swarm.url().metadata.id);
+  trackers_.leave(swarm.url().metadata.id);
   swarms_.erase(swarm.url().metadata.id);
   if (swarms_.empty()) {
     driver_.stop();
+    trackers_.close();
+    tracker_timer_.cancel();
+    tracker_timer_runs_ = false;
     awake_.clear();
     awake_timer_.cancel();
     awake_timer_runs_ = false;

@@ -11,6 +11,7 @@
 #include "net/background.h"
 #include "net/endpoint_driver.h"
 #include "net/local_finder.h"
+#include "net/trackers.h"
 #include "ppspp/ppspp.h"
 
 namespace ppspp {
@@ -28,6 +29,8 @@ class ActiveNode {
   EndpointDriver& driver() { return driver_; }
   const EndpointDriver& driver() const { return driver_; }
   Background& background() { return background_; }
+  Trackers& trackers() { return trackers_; }
+  const Trackers& trackers() const { return trackers_; }
   const std::shared_ptr<StoreCounters>& store_counters() const { return store_counters_; }
 
   Result<Swarm> join(const SwarmUrl& url, const JoinOptions& options);
@@ -46,7 +49,7 @@ class ActiveNode {
   void note_joined(ActiveSwarm& swarm, LocalFinder::Part part);
   void note_complete(const ActiveSwarm& swarm);
   void note_awake(ActiveSwarm& swarm);  // of a hosted file: look after it until it sleeps
-  void note_sleeps(SwarmHandle handle) { by_handle_.erase(handle.value); }
+  void note_sleeps(ActiveSwarm& swarm, SwarmHandle handle);
   void forget(ActiveSwarm& swarm, SwarmHandle handle);  // it was left
 
   // A progress function for another thread that calls `progress` in the io_context.
@@ -64,6 +67,13 @@ class ActiveNode {
   void look_after_awake();
   void look_for_others(const Event& event, const ActiveSwarm& swarm);
 
+  // active_node_trackers.cc
+  TrackerSink tracker_sink();
+  void announce(ActiveSwarm& swarm);
+  void look_after_trackers();
+  void take_certificates(const SwarmId& id, const std::vector<tracker::Octets>& certificates);
+  std::vector<tracker::StreamStats> stream_stats() const;
+
   asio::io_context& io_;
   EndpointDriver driver_;
   std::unique_ptr<LocalFinder> local_;  // null: not wanted
@@ -72,6 +82,9 @@ class ActiveNode {
   std::vector<std::weak_ptr<ActiveSwarm>> awake_;  // of hosted files
   asio::steady_timer awake_timer_;
   bool awake_timer_runs_ = false;
+  Trackers trackers_;
+  asio::steady_timer tracker_timer_;
+  bool tracker_timer_runs_ = false;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for handlers under way
   std::chrono::milliseconds sleep_after_;
   std::shared_ptr<StoreCounters> store_counters_ = std::make_shared<StoreCounters>();

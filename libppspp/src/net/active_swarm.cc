@@ -117,6 +117,7 @@ Result<void> ActiveSwarm::seed(HashedFile&& file) {
   content.length = file.length;
   auto joined = join(FileChunkStore::seed(std::move(file), store_ready_poster()), content);
   complete_ = joined.has_value();
+  if (complete_) node_->note_complete(*this);
   return joined;
 }
 
@@ -267,6 +268,11 @@ SwarmStatus ActiveSwarm::status() const {
 std::vector<ChannelStatus> ActiveSwarm::channels() const {
   if (!joined()) return {};
   return node_->driver().endpoint().channels(handle_, read_clocks());
+}
+
+std::vector<TrackerStatus> ActiveSwarm::trackers() const {
+  if (left()) return {};
+  return node_->trackers().status(url_.metadata.id);
 }
 
 void ActiveSwarm::add_peer(const TransportAddress& peer, PeerSource source) {

@@ -38,6 +38,8 @@ class ActiveSwarm : public std::enable_shared_from_this<ActiveSwarm> {
   bool sleeping() const { return hosted_ != nullptr && !joined() && !left(); }
   bool sleep_if_idle(std::chrono::steady_clock::time_point now, std::chrono::milliseconds after);
   bool joined() const { return handle_.value != 0; }
+  bool complete() const { return complete_; }
+  bool publishes() const { return live_ != nullptr && live_->publishes; }
   SwarmHandle handle() const { return handle_; }
 
   // For Swarm and ContentReader.
@@ -45,6 +47,7 @@ class ActiveSwarm : public std::enable_shared_from_this<ActiveSwarm> {
   bool left() const { return node_ == nullptr; }
   SwarmStatus status() const;
   std::vector<ChannelStatus> channels() const;
+  std::vector<TrackerStatus> trackers() const;
   ContentReader& reader();
   std::shared_ptr<ContentReader> open_reader(const ReaderOptions& options);
   std::size_t reader_count() const;

@@ -113,7 +113,7 @@ void ActiveSwarm::sleep() {
   hosted_->chunks_rotten = counts.chunks_rotten;
   hosted_->peers_seen = counts.peers_seen;
   const SwarmHandle handle = std::exchange(handle_, SwarmHandle{});
-  node_->note_sleeps(handle);
+  node_->note_sleeps(*this, handle);
   close_store(endpoint.leave(handle, read_clocks()));
   contacts_.reset();
   endpoint.await(url_.metadata.id);

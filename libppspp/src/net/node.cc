@@ -62,6 +62,9 @@ std::optional<FileStamp> Swarm::file_stamp() const {
 std::vector<std::uint8_t> Swarm::availability(std::size_t buckets) const {
   return swarm_->availability(buckets);
 }
+std::vector<TrackerStatus> Swarm::trackers() const {
+  return swarm_->trackers();
+}
 void Swarm::add_peer(const TransportAddress& peer, PeerSource source) {
   swarm_->add_peer(peer, source);
 }
@@ -85,7 +88,10 @@ Result<Node> Node::open(asio::io_context& io, const NodeOptions& options) {
   auto port = options.sockets.empty() ? UdpPort::open(io, options.listen)
                                       : UdpPort::adopt(io, options.sockets);
   if (!port) return tl::unexpected(port.error());
-  return Node(std::make_shared<ActiveNode>(io, *std::move(port), options));
+  auto node = std::make_shared<ActiveNode>(io, *std::move(port), options);
+  const auto configured = node->trackers().configure(options.trackers, options.tracker_ca);
+  if (!configured) return tl::unexpected(configured.error());
+  return Node(std::move(node));
 }
 
 Node::Node(std::shared_ptr<ActiveNode> node) : node_(std::move(node)) {}
@@ -125,6 +131,9 @@ std::vector<Ban> Node::bans() const {
 }
 NodeStatistics Node::statistics() const {
   return node_->statistics();
+}
+std::vector<TrackerStatus> Node::trackers() const {
+  return node_->trackers().status();
 }
 std::optional<Swarm> Node::find(const SwarmId& id) const {
   return node_->find(id);
