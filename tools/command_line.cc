@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "ppspp/swarm_url.h"
+#include "tracker/url.h"
 
 namespace ppspp::tools {
 namespace {
@@ -179,21 +180,6 @@ CLI::Option* CommandLine::flag(const std::string& names, bool& target,
   return app_->add_flag(names, target, description);
 }
 
-void CommandLine::not_yet(const std::string& names, const std::string& value,
-                          const std::string& description, const std::string& default_value) {
-  const auto refuse = [names] { throw CLI::ValidationError(names + " is not yet available"); };
-  const std::string text = description + ". Not yet available";
-  if (value.empty()) {
-    app_->add_flag_callback(names, refuse, text);
-  } else {
-    app_->add_option_function<std::vector<std::string>>(
-            names, [refuse](const std::vector<std::string>&) { refuse(); }, text)
-        ->allow_extra_args(false)
-        ->type_name(value)
-        ->default_str(default_value);
-  }
-}
-
 void CommandLine::add_listen(std::vector<TransportAddress>& target,
                              const std::string& default_value) {
   repeatable(
@@ -263,6 +249,23 @@ void CommandLine::add_local_discovery(bool& off) {
 
 void CommandLine::add_pex(bool& off) {
   flag("--no-pex", off, "Do not ask peers for others, nor tell them of others");
+}
+
+void CommandLine::add_trackers(std::vector<std::string>& urls, std::string& ca,
+                               const std::string& description) {
+  repeatable(
+      "--tracker", "URL",
+      [&urls](const std::string& text) -> Result<void> {
+        const auto url = tracker::Url::parse(text);
+        if (!url) return tl::unexpected(url.error());
+        urls.push_back(url->to_string());
+        return {};
+      },
+      description);
+  app_->add_option("--tracker-ca", ca,
+                   "A PEM file of certificates that trackers with https may have, besides those "
+                   "that the system trusts")
+      ->type_name("FILE");
 }
 
 CLI::Option* CommandLine::add_rate(const std::string& names, std::optional<std::uint64_t>& target,

@@ -57,16 +57,15 @@ class CommandLine {
                           const std::string& description, const std::string& default_value = "");
   CLI::Option* flag(const std::string& names, bool& target, const std::string& description);
 
-  // Options of the contract that this version refuses when they are used.
-  void not_yet(const std::string& names, const std::string& value, const std::string& description,
-               const std::string& default_value = "");
-
   void add_listen(std::vector<TransportAddress>& target, const std::string& default_value);
   void add_swarm_options(SwarmOptions& target, bool for_url);
   void add_peers(std::vector<std::string>& target, const std::string& description,
                  const std::string& names = "--peer");
   void add_local_discovery(bool& off);
   void add_pex(bool& off);
+  // --tracker and --tracker-ca; `description` of the former.
+  void add_trackers(std::vector<std::string>& urls, std::string& ca,
+                    const std::string& description);
   CLI::Option* add_rate(const std::string& names, std::optional<std::uint64_t>& target,
                         const std::string& description);
   CLI::Option* add_signature(std::optional<SignatureAlgorithm>& target,

@@ -43,13 +43,13 @@ class Download final : public GetSession {
 
   void on_signal() override {
     if (done_) return;
-    say(fmt::format("interrupted{}{}", how_far(), how_to_resume()));
+    say(fmt::format("interrupted{}{}{}", how_far(), why_alone(), how_to_resume()));
     end(kFailed);
   }
 
   std::string timed_out() const override {
-    return fmt::format("not complete after {} seconds{}{}", *command_.timeout, how_far(),
-                       how_to_resume());
+    return fmt::format("not complete after {} seconds{}{}{}", *command_.timeout, how_far(),
+                       why_alone(), how_to_resume());
   }
 
   std::string how_far() const {

@@ -85,8 +85,8 @@ class LiveViewer final : public GetSession {
   std::string timed_out() const override {
     return fmt::format(
         "nothing came for {} seconds: check that the feed goes on, and that one of "
-        "its peers can be reached",
-        *command_.timeout);
+        "its peers can be reached{}",
+        *command_.timeout, why_alone());
   }
 
   void ended() override {

@@ -11,8 +11,9 @@ namespace ppspp::tools {
 namespace {
 
 constexpr const char* kNoPeer =
-    "there is no peer to ask: name one with --peer HOST:PORT, or look on the local network by "
-    "leaving out --no-local-discovery";
+    "there is no peer to ask: name one with --peer HOST:PORT, or a tracker with --tracker URL, or "
+    "look "
+    "on the local network by leaving out --no-local-discovery";
 constexpr double kMaxBuffer = 3'600;  // seconds
 
 EarlyExit usage(std::string message) {
@@ -24,6 +25,7 @@ struct Given {
   std::string url;
   SwarmOptions swarm;
   std::vector<std::string> peers;
+  std::vector<std::string> trackers;
   std::optional<SignatureAlgorithm> signature;
   std::vector<CLI::Option*> live_only;
 };
@@ -72,7 +74,10 @@ std::optional<EarlyExit> describe_swarm(GetCommand& command, Given given) {
   }
   if (auto wrong = check_live(url->metadata, given)) return wrong;
   if (!given.peers.empty()) url->peers = std::move(given.peers);
-  if (url->peers.empty() && command.no_local_discovery) return usage(kNoPeer);
+  if (!given.trackers.empty()) url->trackers = std::move(given.trackers);
+  if (url->peers.empty() && url->trackers.empty() && command.no_local_discovery) {
+    return usage(kNoPeer);
+  }
   command.url = *std::move(url);
   command.allow_unprotected = given.swarm.allow_unprotected();
   if (command.output.empty()) command.output = output_name(command.url);
@@ -149,7 +154,8 @@ void add_options(CommandLine& line, GetCommand& command, Given& given) {
       ->default_str("the URL's dn, else the swarm ID");
   line.add_listen(command.listen, "[::]:0");
   line.add_peers(given.peers, "A peer to ask in place of the URL's, repeatable");
-  line.not_yet("--tracker", "URL", "A tracker to ask for peers, repeatable");
+  line.add_trackers(given.trackers, command.tracker_ca,
+                    "A tracker to ask for peers, in place of the URL's, repeatable");
   line.add_local_discovery(command.no_local_discovery);
   line.add_pex(command.no_pex);
   line.add_swarm_options(given.swarm, true);
@@ -163,8 +169,8 @@ void add_options(CommandLine& line, GetCommand& command, Given& given) {
 // What --daemon[=SOCKET] and the other options make together.
 std::optional<EarlyExit> hand_to_daemon(GetCommand& command, CommandLine& line) {
   std::vector<CLI::Option*> refused;
-  for (const char* name : {"--listen", "--no-local-discovery", "--no-pex", "--json", "--start",
-                           "--buffer", "--discard-window"}) {
+  for (const char* name : {"--listen", "--tracker-ca", "--no-local-discovery", "--no-pex", "--json",
+                           "--start", "--buffer", "--discard-window"}) {
     refused.push_back(line.app().get_option(name));
   }
   if (const auto option = first_used(refused)) {

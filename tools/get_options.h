@@ -18,6 +18,7 @@ struct GetCommand {
   SwarmUrl url;        // with what the options changed
   std::string output;  // "-": standard output
   std::vector<TransportAddress> listen;
+  std::string tracker_ca;  // a PEM file, or empty
   bool allow_unprotected = false;
   bool force = false;
   bool stay = false;

@@ -36,6 +36,7 @@ Result<void> GetSession::begin() {
   NodeOptions options{listen, command_.upload_limit, command_.download_limit};
   options.discovery.local = !command_.no_local_discovery;
   options.discovery.pex = !command_.no_pex;
+  options.tracker_ca = command_.tracker_ca;
   auto node = Node::open(io_, options);
   if (!node) return tl::unexpected(node.error());
   node_.emplace(*std::move(node));
@@ -130,6 +131,14 @@ double GetSession::seconds_since_start() const {
 int GetSession::fail_with(const Error& error) const {
   say(error.context);
   return exit_code_of(error);
+}
+
+std::string GetSession::why_alone() const {
+  if (!swarm_ || swarm_->status().peers_seen > 0) return "";
+  for (const TrackerStatus& tracker : swarm_->trackers()) {
+    if (tracker.state == TrackerState::failing) return "; " + describe_failure(tracker);
+  }
+  return "";
 }
 
 void GetSession::print_report() const {

@@ -54,6 +54,8 @@ class GetSession {
   // As long as nobody is there: what is done about it, and what the user can do.
   std::string waiting_for_peers(std::size_t connected) const;
   double seconds_since_start() const;
+  // While no peer was found: what the trackers have to do with it, to be added to a message.
+  std::string why_alone() const;
 
   const GetCommand& command_;
   asio::io_context io_;

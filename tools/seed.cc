@@ -25,6 +25,7 @@ class Seeder {
     NodeOptions options{command_.listen, command_.upload_limit, {}};
     options.discovery.local = !command_.no_local_discovery;
     options.discovery.pex = !command_.no_pex;
+    options.tracker_ca = command_.tracker_ca;
     auto node = Node::open(io_, options);
     if (!node) return fail_with(node.error());
     node_.emplace(*std::move(node));
@@ -43,6 +44,7 @@ class Seeder {
     SeedOptions options;
     command_.swarm.apply_to(options.metadata);
     options.allow_unprotected = command_.swarm.allow_unprotected();
+    options.trackers = command_.trackers;
     if (shows_progress()) {
       options.progress = [this](std::uint64_t done, std::uint64_t total) { show(done, total); };
     }

@@ -77,6 +77,7 @@ class LivePublisher {
     NodeOptions options{command_.listen, command_.upload_limit, {}};
     options.discovery.local = !command_.no_local_discovery;
     options.discovery.pex = !command_.no_pex;
+    options.tracker_ca = command_.tracker_ca;
     auto node = Node::open(io_, options);
     if (!node) return tl::unexpected(node.error());
     node_.emplace(*std::move(node));
@@ -102,6 +103,7 @@ class LivePublisher {
     options.metadata.integrity = IntegrityMethod::unified_merkle;
     command_.swarm.apply_to(options.metadata);
     options.metadata.chunks_per_signature = live_.chunks_per_signature;
+    options.trackers = command_.trackers;
     options.live.discard_window = live_.discard_window;
     if (live_.input.kind == InputName::Kind::file) {
       options.display_name = live_.input.path.filename().string();

@@ -171,7 +171,8 @@ Result<void> hand_to_daemon(SeedCommand& command, const std::string& file,
 // What the daemon decides, or cannot be told.
 std::vector<CLI::Option*> not_for_daemon(CommandLine& line, bool is_live) {
   std::vector<CLI::Option*> options;
-  for (const char* name : {"--listen", "--no-local-discovery", "--no-pex", "--record", "--force"}) {
+  for (const char* name : {"--listen", "--tracker", "--tracker-ca", "--no-local-discovery",
+                           "--no-pex", "--record", "--force"}) {
     options.push_back(line.app().get_option(name));
   }
   for (const char* name : {"--addressing", "--hash", "--integrity"}) {
@@ -198,7 +199,8 @@ Parsed<SeedCommand> parse_seed_command(int argc, const char* const* argv) {
   line.add_listen(command.listen, "[::]:6778");
   line.add_swarm_options(command.swarm, false);
   line.add_peers(command.peers, "A peer to contact, repeatable");
-  line.not_yet("--tracker", "URL", "A tracker to announce to, repeatable");
+  line.add_trackers(command.trackers, command.tracker_ca,
+                    "A tracker to announce to, which the printed URL names; repeatable");
   line.add_local_discovery(command.no_local_discovery);
   line.add_pex(command.no_pex);
   line.add_rate("--upload-limit", command.upload_limit, "Bytes per second, with k, M or G");

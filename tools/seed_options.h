@@ -32,6 +32,8 @@ struct SeedCommand {
   SwarmOptions swarm;
   std::vector<std::string> peers;
   std::vector<std::string> advertise;
+  std::vector<std::string> trackers;
+  std::string tracker_ca;  // a PEM file, or empty
   std::optional<std::uint64_t> upload_limit;
   bool no_local_discovery = false;
   bool no_pex = false;

@@ -9,7 +9,7 @@ _ppspp_get() {
   local cur=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
   COMPREPLY=()
   case $previous in
-    -o | --output)
+    -o | --output | --tracker-ca)
       _ppspp_files "$cur"
       return ;;
     -l | --listen | --peer | --tracker | --chunk-size | --upload-limit | --download-limit | \
@@ -34,8 +34,9 @@ _ppspp_get() {
   esac
   if [[ $cur == -* ]]; then
     local options="
-    -h --help --version -o --output -l --listen --peer --tracker
-    --no-local-discovery --no-pex --chunk-size --addressing --hash --integrity --upload-limit --download-limit --timeout --stay
+    -h --help --version -o --output -l --listen --peer --tracker --tracker-ca --chunk-size
+    --no-local-discovery --no-pex
+    --addressing --hash --integrity --upload-limit --download-limit --timeout --stay
     --force --json --start --buffer --discard-window --signature -v --verbose --daemon"
     mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
   else

@@ -22,7 +22,7 @@ _ppspp_seed() {
     --integrity)
       mapfile -t COMPREPLY < <(compgen -W "merkle none unified-merkle sign-all" -- "$cur")
       return ;;
-    --key | --record)
+    --key | --record | --tracker-ca)
       _ppspp_files "$cur"
       return ;;
     --signature)
@@ -32,7 +32,8 @@ _ppspp_seed() {
   if [[ $cur == -* ]]; then
     local options="
     -h --help --version -l --listen --chunk-size --addressing --hash --integrity --peer
-    --tracker --no-local-discovery --no-pex --upload-limit --live --key --signature --chunks-per-signature
+    --tracker --tracker-ca --no-local-discovery --upload-limit --live --key --signature
+    --no-pex --chunks-per-signature
     --discard-window --record --force --pace --advertise --daemon -v --verbose"
     mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
   else

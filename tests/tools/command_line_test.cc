@@ -117,18 +117,21 @@ TEST_SUITE("tools/command_line") {
 
   TEST_CASE("ppspp-get: where nobody can be found there is nobody to ask, and it says so at once") {
     check_usage_error(get({"--no-local-discovery", kId}), "--peer HOST:PORT");
-    check_usage_error(
-        get({"--no-local-discovery", "ppspp:" + kId + "?tracker=http://tracker.example/"}),
-        "--peer");
+    check_usage_error(get({"--no-local-discovery", kId}), "--tracker URL");
+    CHECK(get({"--no-local-discovery", "ppspp:" + kId + "?tracker=http://tracker.example/"}));
   }
 
-  TEST_CASE("ppspp-get: a tracker in the URL does no harm while there is a peer") {
-    CHECK(get({kUrl + "&tracker=http://tracker.example/"}));
-  }
-
-  TEST_CASE("ppspp-get: what is not yet available is refused in one line") {
-    const std::string words = "is not yet available";
-    check_usage_error(get({"--tracker", "http://t/", kUrl}), "--tracker " + words);
+  TEST_CASE("ppspp-get: with a tracker a bare swarm ID is enough") {
+    CHECK(get({"ppspp:" + kId + "?tracker=http://tracker.example/"})->url.trackers ==
+          std::vector<std::string>{"http://tracker.example/"});
+    const auto command = get({"--tracker", "http://T:80", "--tracker=https://u/x", kId});
+    REQUIRE(command);
+    CHECK(command->url.trackers == std::vector<std::string>{"http://t/", "https://u/x"});
+    const auto replaced =
+        get({"--tracker", "http://t", "ppspp:" + kId + "?tracker=http://tracker.example/"});
+    CHECK(replaced->url.trackers == std::vector<std::string>{"http://t/"});
+    check_usage_error(get({"--tracker", "tracker.example", kId}),
+                      "begins with neither https:// nor http://");
   }
 
   TEST_CASE("ppspp-get: wrong values are named, with what would be right") {
@@ -172,8 +175,12 @@ TEST_SUITE("tools/command_line") {
     CHECK(metadata.hash == HashFunction::sha1);
   }
 
-  TEST_CASE("ppspp-seed: trackers are not yet available") {
-    check_usage_error(seed({"--tracker", "http://t/", "x"}), "is not yet available");
+  TEST_CASE("ppspp-seed: trackers are announced to") {
+    const auto command = seed({"--tracker", "http://t", "--tracker-ca", "ca.pem", "x"});
+    REQUIRE(command);
+    CHECK(command->trackers == std::vector<std::string>{"http://t/"});
+    CHECK(command->tracker_ca == "ca.pem");
+    check_usage_error(seed({"--tracker", "t", "x"}), "is not the URL of a tracker");
   }
 
   TEST_CASE("ppspp-get: a live URL, and how it is followed") {
