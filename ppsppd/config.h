@@ -73,6 +73,12 @@ struct Config {
     friend bool operator==(const Discovery&, const Discovery&) = default;
   } discovery;
 
+  struct Tracker {
+    std::vector<std::string> urls;  // of all swarms
+    std::filesystem::path ca;       // PEM; empty: the system's authorities alone
+    friend bool operator==(const Tracker&, const Tracker&) = default;
+  } tracker;
+
   struct State {
     std::filesystem::path directory = "/var/lib/ppspp";
     friend bool operator==(const State&, const State&) = default;

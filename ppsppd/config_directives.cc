@@ -113,6 +113,18 @@ Section discovery_section() {
            flag_directive<Config>("pex_on_internet", PPSPP_MEMBER(discovery.pex_on_internet))}};
 }
 
+Section tracker_section() {
+  const auto path = [](std::string_view text) -> Result<std::string> {
+    return text.empty() ? Result<std::string>() : parse_path(text, false);
+  };
+  return {
+      "tracker",
+      {list_directive<Config>("urls", "a list of URLs, such as [\"https://tracker.example.org/\"]",
+                              PPSPP_MEMBER(tracker.urls), parse_tracker, kAsItIs),
+       text_directive<Config>("ca", "a path, such as \"/etc/ppspp/tracker.pem\", or \"\"",
+                              PPSPP_MEMBER(tracker.ca), path, kAsItIs)}};
+}
+
 Section state_section() {
   return {"state",
           {text_directive<Config>(
@@ -174,8 +186,8 @@ Section log_section() {
 bool needs_restart(std::string_view section, std::string_view name) {
   if (section == "node") return name != "max_swarms";
   if (section == "gateway") return name == "enabled" || name == "listen";
-  return section == "discovery" || section == "state" || section == "control" ||
-         section == "metrics";
+  return section == "discovery" || section == "tracker" || section == "state" ||
+         section == "control" || section == "metrics";
 }
 
 }  // namespace
@@ -183,8 +195,9 @@ bool needs_restart(std::string_view section, std::string_view name) {
 const std::vector<Section>& config_sections() {
   static const std::vector<Section> sections = [] {
     std::vector<Section> all = {node_section(),      limits_section(),  access_section(),
-                                discovery_section(), state_section(),   control_section(),
-                                gateway_section(),   metrics_section(), log_section()};
+                                discovery_section(), tracker_section(), state_section(),
+                                control_section(),   gateway_section(), metrics_section(),
+                                log_section()};
     for (Section& section : all) {
       for (auto& directive : section.directives) {
         directive.needs_restart = needs_restart(section.name, directive.name);

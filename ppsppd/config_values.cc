@@ -11,6 +11,7 @@
 #include <optional>
 
 #include "metadata/text.h"
+#include "tracker/url.h"
 
 namespace ppspp::daemon {
 namespace {
@@ -159,6 +160,10 @@ Result<std::string> parse_host_name(std::string_view text) {
               fmt::format("{} is not a host name; write it without scheme and port, as "
                           "\"media.example.org\", or \"*\" for any",
                           ppspp::quoted(text)));
+}
+
+Result<std::string> parse_tracker(std::string_view text) {
+  return tracker::Url::parse(text).map([](const tracker::Url& url) { return url.to_string(); });
 }
 
 Result<std::string> parse_group(std::string_view text) {

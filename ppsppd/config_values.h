@@ -27,6 +27,8 @@ std::string print_mode(unsigned mode);
 Result<std::string> parse_origin(std::string_view text);
 Result<std::string> parse_host_name(std::string_view text);  // without a port, or "*"
 
+Result<std::string> parse_tracker(std::string_view text);  // the URL of one
+
 // The name of a Unix group; empty is one, too.
 Result<std::string> parse_group(std::string_view text);
 

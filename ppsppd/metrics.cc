@@ -166,6 +166,20 @@ void write_local_discovery(MetricsWriter& out, const LocalDiscoveryCounters& cou
              counters.found);
 }
 
+void write_trackers(MetricsWriter& out, const TrackerCounters& trackers) {
+  out.family("ppspp_tracker_requests_total", kCounter, "Requests to trackers, by type.");
+  out.sample({{"type", "connect"}}, trackers.connects);
+  out.sample({{"type", "find"}}, trackers.finds);
+  out.sample({{"type", "stat_report"}}, trackers.stat_reports);
+  out.family("ppspp_tracker_failures_total", kCounter,
+             "Requests to trackers that brought nothing, by reason.");
+  for (std::size_t i = 0; i < kTrackerFailures; ++i) {
+    out.sample({{"reason", to_string(static_cast<TrackerFailure>(i))}}, trackers.failures[i]);
+  }
+  out.single("ppspp_tracker_peers_total", kCounter, "Addresses of peers that trackers gave.",
+             trackers.peers);
+}
+
 void write_loop(MetricsWriter& out, const MetricsInput& input) {
   const NodeStatistics& node = input.snapshot.node;
   out.family("ppspp_store_seconds", "histogram",
@@ -261,6 +275,7 @@ std::string metrics_text(const MetricsInput& input) {
   write_addresses(out, input.snapshot.node.endpoint, input.snapshot.node.counters.pex);
   write_port(out, input.snapshot.node);
   write_local_discovery(out, input.snapshot.node.local_discovery);
+  write_trackers(out, input.snapshot.node.trackers);
   write_loop(out, input);
   write_process(out, input);
   return out.take();

@@ -82,7 +82,7 @@ class Service::Impl {
   // --- service_info.cc
   Result<SwarmInfo> info(const std::string& ref) const;
   SwarmInfo describe(const Entry& entry) const;
-  static std::string url_for_others(const SwarmRecord& record);
+  std::string url_for_others(const SwarmRecord& record) const;
   control::SwarmPage list(const control::SwarmQuery& query) const;
   Result<std::vector<control::PeerInfo>> peers(const std::string& ref) const;
   Result<control::Availability> availability(const std::string& ref, std::size_t buckets) const;

@@ -91,12 +91,28 @@ bool fits(const SwarmEntry& entry, const control::SwarmQuery& query) {
          contains(record.path, query.text) || contains(record.id, query.text);
 }
 
+std::vector<control::TrackerInfo> trackers_of(const Swarm& swarm) {
+  std::vector<control::TrackerInfo> trackers;
+  for (const TrackerStatus& status : swarm.trackers()) {
+    control::TrackerInfo info{.url = status.url,
+                              .state = std::string(to_string(status.state)),
+                              .error = status.problem,
+                              .announced = status.knows_swarm};
+    if (status.next_in)
+      info.next_in = static_cast<std::uint64_t>(status.next_in->count()) / 1'000'000;
+    trackers.push_back(std::move(info));
+  }
+  return trackers;
+}
+
 }  // namespace
 
 Result<control::SwarmInfo> Service::Impl::info(const std::string& ref) const {
   const auto found = resolve(ref);
   if (!found) return tl::unexpected(found.error());
-  return describe(**found);
+  control::SwarmInfo info = describe(**found);
+  if ((*found)->swarm) info.trackers = trackers_of(*(*found)->swarm);
+  return info;
 }
 
 control::SwarmInfo Service::Impl::describe(const Entry& entry) const {
@@ -144,12 +160,17 @@ control::SwarmInfo Service::Impl::describe(const Entry& entry) const {
   return info;
 }
 
-// With the name; peers are for the one who hands it on to say.
-std::string Service::Impl::url_for_others(const SwarmRecord& record) {
+// With the name and the trackers that know it; peers are for the one who hands it on to say.
+std::string Service::Impl::url_for_others(const SwarmRecord& record) const {
   if (record.url.empty()) return {};
   auto url = SwarmUrl::parse(record.url);
   if (!url) return record.url;
   url->display_name = record.name;
+  for (const std::string& tracker : config_.tracker.urls) {
+    const bool named =
+        std::find(url->trackers.begin(), url->trackers.end(), tracker) != url->trackers.end();
+    if (!named) url->trackers.push_back(tracker);
+  }
   return url->to_string();
 }
 

@@ -249,6 +249,7 @@ void Service::Impl::reload(const Config& config) {
   now.node = config_.node;
   now.node.max_swarms = config.node.max_swarms;
   now.state = config_.state;
+  now.tracker = config_.tracker;
   config_ = std::move(now);
   if (limits_changed && api_limits_) {
     api_limits_.reset();

@@ -37,6 +37,8 @@ Result<NodeOptions> node_options(const Config& config, std::vector<int> sockets)
   options.discovery.local = config.discovery.local;
   options.discovery.pex = config.discovery.pex;
   options.discovery.pex_on_internet = config.discovery.pex_on_internet;
+  options.trackers = config.tracker.urls;
+  options.tracker_ca = config.tracker.ca;
   auto rules = rules_of(config.access);
   if (!rules) return tl::unexpected(rules.error());
   options.rules = *std::move(rules);

@@ -152,6 +152,12 @@ Lines swarm_details(const control::SwarmInfo& swarm) {
   details.add_time("added", swarm.added_at);
   details.add_time("completed", swarm.completed_at);
   details.add_time("opens", swarm.opens_at);
+  for (const control::TrackerInfo& tracker :
+       swarm.trackers.value_or(std::vector<control::TrackerInfo>())) {
+    const std::string_view known = tracker.announced ? "announced" : "not announced";
+    const std::string why = tracker.error.empty() ? "" : fmt::format(": {}", tracker.error);
+    details.add("tracker", fmt::format("{} {}, {}{}", tracker.url, tracker.state, known, why));
+  }
   return details.lines();
 }
 

@@ -11,9 +11,8 @@ namespace ppspp::tools {
 namespace {
 
 constexpr const char* kNoPeer =
-    "there is no peer to ask: name one with --peer HOST:PORT, or a tracker with --tracker URL, or "
-    "look "
-    "on the local network by leaving out --no-local-discovery";
+    "there is no peer to ask: name one with --peer HOST:PORT, or a tracker with --tracker URL, "
+    "or look on the local network by leaving out --no-local-discovery";
 constexpr double kMaxBuffer = 3'600;  // seconds
 
 EarlyExit usage(std::string message) {

@@ -55,6 +55,9 @@ memory = "1G"
 [access]
 allow = ["192.0.2.0/24"]
 deny = "2001:db8::/32"
+[tracker]
+urls = ["https://Tracker.example", "http://t:8080/x"]
+ca = "/etc/ca.pem"
 [state]
 directory = "/srv/ppspp"
 [control]
@@ -104,6 +107,9 @@ download = "none"
   CHECK(config->limits.memory == 1U << 30);
   CHECK(config->access.allow == std::vector<std::string>{"192.0.2.0/24"});
   CHECK(config->access.deny == std::vector<std::string>{"2001:db8::/32"});
+  CHECK(config->tracker.urls ==
+        std::vector<std::string>{"https://tracker.example/", "http://t:8080/x"});
+  CHECK(config->tracker.ca == "/etc/ca.pem");
   CHECK(config->state.directory == "/srv/ppspp");
   CHECK(config->control.socket == "/tmp/c.sock");
   CHECK(config->control.group.empty());
@@ -196,6 +202,7 @@ TEST_CASE("each wrong value is answered with what would be right") {
       {"[gateway]\nenabled = \"yes\"", "true or false, not 'yes'"},
       {"[gateway]\nlisten = \"localhost:80\"", "write numbers"},
       {"[gateway]\ncors = [\"example.org\"]", "\"https://example.org\""},
+      {"[tracker]\nurls = [\"example.org\"]", "is not the URL of a tracker"},
       {"[gateway]\nhosts = [\"http://a.example\"]", "without scheme and port"},
       {"[gateway]\nupload = \"1M\"", "belongs to [limits]"},
       {"[gateway]\nxyzzyxyzzy = 1", "there are: enabled, listen"},

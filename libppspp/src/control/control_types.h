@@ -45,6 +45,15 @@ struct Limits {  // absent: no limit of its own
   friend bool operator==(const Limits&, const Limits&) = default;
 };
 
+struct TrackerInfo {
+  std::string url;
+  std::string state;                     // idle, registering, working, failing
+  std::string error;                     // of `failing`
+  bool announced = false;                // it knows the swarm
+  std::optional<std::uint64_t> next_in;  // seconds until it is asked or told something
+  friend bool operator==(const TrackerInfo&, const TrackerInfo&) = default;
+};
+
 struct SwarmInfo {
   std::uint64_t number = 0;  // the daemon's own, never reused; stays over restarts
   std::string id;            // swarm ID in hex; empty while hashing
@@ -69,6 +78,7 @@ struct SwarmInfo {
   std::int64_t added_at = 0;
   std::optional<std::int64_t> completed_at;
   std::optional<std::int64_t> opens_at;
+  std::optional<std::vector<TrackerInfo>> trackers;  // where one swarm is asked for, not in lists
   friend bool operator==(const SwarmInfo&, const SwarmInfo&) = default;
 };
 

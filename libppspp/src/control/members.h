@@ -24,6 +24,15 @@ void members(Visit& visit, T& limits) {
   visit.may("max_channels", limits.max_channels);
 }
 
+template <typename Visit, Is<TrackerInfo> T>
+void members(Visit& visit, T& tracker) {
+  visit.must("url", tracker.url);
+  visit.must("state", tracker.state);
+  visit.must("error", tracker.error);
+  visit.must("announced", tracker.announced);
+  visit.may("next_in", tracker.next_in);
+}
+
 template <typename Visit, Is<SwarmInfo> T>
 void members(Visit& visit, T& swarm) {
   visit.must("number", swarm.number);
@@ -49,6 +58,7 @@ void members(Visit& visit, T& swarm) {
   visit.must("added_at", swarm.added_at);
   visit.may("completed_at", swarm.completed_at);
   visit.may("opens_at", swarm.opens_at);
+  visit.may("trackers", swarm.trackers);
 }
 
 template <typename Visit, Is<SwarmPage> T>
