@@ -123,6 +123,23 @@ TEST_SUITE("endpoint/store") {
     }
   }
 
+  TEST_CASE("a store that keeps one place at hand gives what lies in many places") {
+    Setup setup(seed());
+    FaultyStore& store = setup.seed_faulty();
+    std::uint64_t at_hand = ~std::uint64_t{0};
+    store.on_read = [&](std::uint64_t offset) {
+      if (offset == at_hand) return StoreStatus::done;
+      at_hand = offset;
+      return StoreStatus::not_yet;
+    };
+    std::vector<ChunkRange> verified;  // every second chunk
+    for (ChunkIndex chunk = 0; chunk < 390; chunk += 2) verified.push_back({chunk, chunk + 1});
+    setup.leecher->seed_part(setup.content, setup.metadata, verified);
+    setup.leecher->add_peer(setup.leecher->swarm(), *setup.seeder);
+    REQUIRE(setup.completes(30s));
+    CHECK(setup.leecher->content(setup.leecher->swarm()) == setup.content);
+  }
+
   TEST_CASE("a write queue that is full delays the download and no more") {
     for (std::uint64_t i = 0; i < 3; ++i) {
       CAPTURE(i);

@@ -397,6 +397,7 @@ class Channel {
   std::uint64_t resent_chunks_ = 0;   // in the train that is being filled
   bool sent_began_ = false;           // something was sent
   TimePoint store_retry_at_ = kNever;
+  bool read_one_ = false;  // the store did not have all that was wanted: go on with less
   bool held_by_allowance_ = false;
   TimePoint lossy_until_{};  // hashes that much hangs on are sent twice until then
   LedbatController ledbat_;

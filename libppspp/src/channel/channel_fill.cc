@@ -103,6 +103,12 @@ std::optional<Filled> Channel::fill_train(std::span<std::byte> buffer, std::size
   const bool try_probe =
       probe_size != 0 && probe_size <= room && probe_size <= all && worth_a_search && may_be_lost;
   if (try_probe) limit = probe_size;
+  // A train of many chunks from all over the content may always lack one of them, if the store
+  // cannot keep so many at hand.
+  if (read_one_) {
+    limit = std::min(limit, control_size + one_chunk);
+    return lay_out_train(buffer, control_size, limit, limit, context, now);
+  }
   return lay_out_train(buffer, control_size, limit, room, context, now);
 }
 
@@ -176,7 +182,8 @@ std::optional<Filled> Channel::lay_out_train(std::span<std::byte> buffer, std::s
 bool Channel::read_payloads(std::size_t datagrams, ChannelContext& context, Now now) {
   const auto& slots = context.scratch().slots;
   const ReadOutcome outcome = context.read(slots);
-  if (outcome == ReadOutcome::done) return true;
+  read_one_ = outcome != ReadOutcome::done;
+  if (!read_one_) return true;
   for (; datagrams > 0; --datagrams) wanted_.unpop(sent_.abandon_datagram());
   plan_ = {};
   peaks_sent_ = peaks_sent_ && !peer_has_.empty();

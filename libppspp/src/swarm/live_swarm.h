@@ -156,6 +156,7 @@ class LiveSwarm final : public Swarm {
   ChunkRange pick_fresh(const Channel& from, std::uint64_t max_chunks, Now now);
   ChunkRange pick_beyond(const Channel& from) const;
   ChunkIndex pick_end(Now now) const;
+  TimePoint pushes_end_at() const;
   bool is_only_source(const Channel& from) const;
   Microseconds urgency() const;
   void schedule_picks(Now now);

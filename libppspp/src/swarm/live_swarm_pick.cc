@@ -14,6 +14,9 @@ constexpr std::uint64_t kUrgentChunks = 8;
 // What fresh chunks are waited for where much comes without being asked for.
 constexpr double kMuchPushed = 0.3;
 constexpr Microseconds kPushTakes = std::chrono::milliseconds(100);
+// After so long without anything new, what was pushed is pushed no more: whoever pushed it is gone,
+// or has given our place to others.
+constexpr Microseconds kPushesEnded = std::chrono::milliseconds(300);
 constexpr Microseconds kUrgentAgain = std::chrono::milliseconds(50);
 
 }  // namespace
@@ -112,12 +115,21 @@ bool LiveSwarm::is_only_source(const Channel& from) const {
 ChunkIndex LiveSwarm::pick_end(Now now) const {
   const auto newest = playout_.newest_group();
   // Behind the end nothing is pushed: what was lost of the last chunks must be asked for.
-  if (end_ || !newest || pushed_share_ < kMuchPushed) return wanted_end();
+  if (end_ || !newest || pushed_share_ < kMuchPushed || pushes_end_at() <= now.monotonic) {
+    return wanted_end();
+  }
   for (std::uint64_t group = *newest;; --group) {
     const auto seen = playout_.seen_at(group);
     if (!seen || *seen + kPushTakes <= now.monotonic) return (group + 1) * width_;
     if (group == 0) return 0;
   }
+}
+
+// If nothing new becomes known. What we know to be there comes from those who push it, so that we
+// would else wait for ever for what we are not told.
+TimePoint LiveSwarm::pushes_end_at() const {
+  const auto seen = playout_.seen_at(*playout_.newest_group());
+  return seen ? *seen + kPushesEnded : TimePoint{};
 }
 
 // When there will be something to ask for that there is not now.
@@ -135,7 +147,11 @@ void LiveSwarm::schedule_picks(Now now) {
   const auto newest = playout_.newest_group();
   if (!newest || pushed_share_ < kMuchPushed) return;
   const auto seen = playout_.seen_at(pick_end(now) / width_);
-  if (seen) fresh_at_ = std::max(*seen + kPushTakes, now.monotonic);
+  if (seen) {
+    fresh_at_ = std::max(*seen + kPushTakes, now.monotonic);
+  } else if (pushes_end_at() > now.monotonic) {
+    fresh_at_ = pushes_end_at();
+  }
 }
 
 }  // namespace ppspp
