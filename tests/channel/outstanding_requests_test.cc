@@ -131,6 +131,16 @@ TEST_SUITE("channel/outstanding_requests") {
     }
   }
 
+  TEST_CASE("what is likely on its way is left with its peer, what was passed is not") {
+    OutstandingRequests requests;
+    requests.add({0, 10}, kStart);
+    requests.add({20, 30}, kStart + 1ms);
+    REQUIRE(requests.on_received(2, kStart + 2ms));  // 0 and 1 were passed
+    const std::vector<ChunkRange> later = requests.later_within({0, 25}, 4);
+    CHECK(flat(later) == std::set<ChunkIndex>{0, 1, 7, 8, 9, 20, 21, 22, 23, 24});
+    CHECK(requests.later_within({30, 40}, 0).empty());
+  }
+
   TEST_CASE("runs asked for in one breath are one entry; the bound holds") {
     OutstandingRequests requests;
     for (ChunkIndex chunk = 0; chunk < 10'000; ++chunk) requests.add({chunk, chunk + 1}, kStart);

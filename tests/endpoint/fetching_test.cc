@@ -208,7 +208,7 @@ TEST_SUITE("endpoint/fetching") {
     f.peer->hear();
     Puppet other(f.world, *f.node, f.original.metadata, 5);
     REQUIRE(other.open({Have{{0, 49}}}));
-    auto asked = Fetching::requested_of(other);  // some are asked for twice already
+    auto asked = Fetching::requested_of(other);  // the end may be asked for twice
     f.peer->say({Choke{}});
     f.peer->say(f.original.with_proof(0));  // was in flight
     asked.merge(Fetching::requested_of(other, 100ms));
@@ -281,6 +281,44 @@ TEST_SUITE("endpoint/fetching") {
     }
     CHECK(f.node->status().complete);
     CHECK(f.world.time() - start < 10s);  // 5 s by the good one alone
+  }
+
+  TEST_CASE("who does not serve is asked again after pauses that double (#256, 12.6.9 #166)") {
+    Fetching f(500'000);
+    const auto other = f.watcher();  // somebody else might be asked
+    REQUIRE(f.peer->open({Have{{0, 489}}}));
+    std::vector<TimePoint> asked;
+    for (int second = 0; second < 240; ++second) {
+      f.peer->say({Unchoke{}});
+      if (f.peer->hear_all<Request>(1s).empty()) continue;
+      asked.push_back(f.world.time());
+    }
+    CHECK(asked.size() >= 4);  // it is not forgotten
+    CHECK(asked.size() <= 14);
+    const auto late =
+        std::ranges::count_if(asked, [&](TimePoint at) { return at > f.world.time() - 120s; });
+    CHECK(late <= 4);
+  }
+
+  TEST_CASE("a request that is old is given back to others as far as it is too long (3.7)") {
+    Fetching f(2'000'000);
+    Node& good = f.world.add_node();
+    good.seed(f.original.octets);
+    REQUIRE(f.peer->open({Have{{0, 1'954}}}));
+    std::set<ChunkIndex> owed = f.requested(200ms);
+    REQUIRE(!owed.empty());
+    f.node->add_peer(f.node->swarm(), good);
+    // It trickles: one chunk now and then, so that it never looks silent.
+    const TimePoint start = f.world.time();
+    while (!f.node->status().complete && f.world.time() - start < 30s) {
+      if (!owed.empty()) {
+        f.peer->say(f.original.with_proof(*owed.begin()));
+        owed.erase(owed.begin());
+      }
+      for (const ChunkIndex chunk : f.requested(300ms)) owed.insert(chunk);
+    }
+    CHECK(f.node->status().complete);
+    CHECK(f.world.time() - start < 10s);
   }
 
   TEST_CASE("late chunks of a batch survive the end of a twin channel, or are asked for again") {

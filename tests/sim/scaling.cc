@@ -4,13 +4,13 @@
 #include <sys/resource.h>
 
 #include <algorithm>
-#include <chrono>
 #include <memory>
 #include <unordered_map>
 #include <vector>
 
 #include "base/assert.h"
 #include "sim/content.h"
+#include "sim/cpu_time.h"
 #include "sim/sim_store.h"
 #include "sim/tracker.h"
 #include "sim/world.h"
@@ -78,7 +78,7 @@ class Scaling final : public Observer {
   void leave(NodeId node);
   void count(NodeId node);
   void progress();
-  void print(double wall) const;
+  void print(double cpu) const;
 
   ScalingOptions options_;
   World world_;
@@ -184,7 +184,7 @@ void Scaling::progress() {
 }
 
 int Scaling::run() {
-  const auto begin = std::chrono::steady_clock::now();
+  const double begin = cpu_seconds();
   add_peer(true);
   for (std::size_t i = 0; i < options_.peers; ++i) peers_[add_peer(false)].original = true;
   waiting_ = options_.peers;
@@ -194,7 +194,7 @@ int Scaling::run() {
   world_.run_until(options_.limit * kSecond);
   seeder_sent_ = world_.endpoint(0).status(peers_[0].swarm)->uploaded_bytes;
   for (const NodeId id : tracker_.members()) count(id);
-  print(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+  print(cpu_seconds() - begin);
   if (!verdicts_.all_well()) {
     fmt::print(stderr, "WRONG CONTENT was stored\n");
     return 1;
@@ -208,7 +208,7 @@ double quantile(std::vector<double> values, double share) {
   return values[static_cast<std::size_t>(share * static_cast<double>(values.size() - 1))];
 }
 
-void Scaling::print(double wall) const {
+void Scaling::print(double cpu) const {
   const double bound =
       static_cast<double>(options_.size) / static_cast<double>(options_.upload);  // the seeder's
   const double all = waiting_ == 0 ? quantile(times_, 1) : 0;
@@ -235,8 +235,8 @@ void Scaling::print(double wall) const {
   if (!later_.empty()) {
     fmt::print(" later={} later_median_s={:.2f}", later_.size(), quantile(later_, 0.5));
   }
-  fmt::print(" events={} datagrams={} wall_s={:.1f} events_per_s={:.0f} memory_per_node_kib={}\n",
-             world_.events(), world_.datagrams(), wall, static_cast<double>(world_.events()) / wall,
+  fmt::print(" events={} datagrams={} cpu_s={:.1f} events_per_s={:.0f} memory_per_node_kib={}\n",
+             world_.events(), world_.datagrams(), cpu, static_cast<double>(world_.events()) / cpu,
              static_cast<std::size_t>(usage.ru_maxrss) / (options_.peers + 1));
 }
 

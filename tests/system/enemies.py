@@ -166,7 +166,7 @@ class Takers(Case):
 
     size = 1 << 20
 
-    def beside(self, kind, share=10.0):
+    def beside(self, kind, share=4.0):
         seeder = self.swarm("--upload-limit", "1M")
         enemy = kind(self, seeder)
         harness.wait_until(lambda: enemy.sent > 0, 20, "the enemy is at work")

@@ -99,6 +99,25 @@ class Protocol(World):
         self.assertEqual(told(other.find()), {(honest.id, honest.ip, answerer.port)})
         self.assertNotIn("127.9.9.9", answerer.asked)
 
+    def test_both_ip_versions_at_one_port(self):
+        """[::] is the default: IPv4 peers are IPv4 peers there, and IPv6 ones are told as such."""
+        if not os.path.exists("/proc/net/if_inet6"):
+            raise unittest.SkipTest("there is no IPv6 here")
+        tracker = self.start("--listen", "[::]:0", http=None, udp="[::]:0")
+        answerer = Answerer()
+        self.addCleanup(answerer.close)
+        first, second = Peer(tracker, 1, answerer.port), Peer(tracker, 2, answerer.port)
+        answer = first.connect()
+        self.assertEqual(answer["peer_addr"]["ip_address"], {"address_type": "ipv4",
+                                                             "address": first.ip})
+        second.connect()
+        wait_listed(self, second, 1)
+        self.assertEqual(told(second.find()), {(first.id, first.ip, answerer.port)})
+        six = Peer(tracker, 3, 9, ip="::1", to="::1")
+        answer = six.connect()
+        self.assertEqual(answer["peer_addr"]["ip_address"], {"address_type": "ipv6",
+                                                             "address": "::1"})
+
     def test_what_is_no_request(self):
         """4.3: 01 and 02, with an empty answer; and what is not of the protocol at all."""
         tracker = self.start()
@@ -130,21 +149,6 @@ class Protocol(World):
                     pass
         self.assertEqual(peer.connect()["error_code"], 0)
         self.assertTrue(tracker.running())
-
-    def test_silence_ends_a_registration(self):
-        """2.3.2 D."""
-        answerer = Answerer()
-        self.addCleanup(answerer.close)
-        tracker = self.start(config="[peers]\ninterval = 5\nsilence = 10\n")
-        silent, talking = Peer(tracker, 1, answerer.port), Peer(tracker, 2, answerer.port)
-        silent.connect()
-        talking.connect()
-        wait_listed(self, talking, 1)
-        self.assertEqual(talking.report()["interval"], 5)
-        harness.wait_until(lambda: talking.report()["error_code"] == 0 and not told(talking.find()),
-                           20, "the silent peer is gone", interval=0.5)
-        self.assertEqual(silent.report()["error_code"], 3)
-        self.assertEqual(self.metric(tracker, "ppspp_tracker_expired_total"), 1)
 
     def test_private_swarms(self):
         tracker = self.start("--swarm", SWARM.upper())
@@ -198,6 +202,25 @@ class Protocol(World):
         public = subprocess.run(["openssl", "pkey", "-in", key, "-pubout", "-outform", "DER"],
                                 check=True, capture_output=True, timeout=60).stdout
         self.assertEqual(ca, "0d" + public[-64:].hex())
+
+
+class Expiry(World):
+    """RFC 7846, 2.3."""
+
+    def test_silence_ends_a_registration(self):
+        """2.3.2 D."""
+        answerer = Answerer()
+        self.addCleanup(answerer.close)
+        tracker = self.start(config="[peers]\ninterval = 5\nsilence = 10\n")
+        silent, talking = Peer(tracker, 1, answerer.port), Peer(tracker, 2, answerer.port)
+        silent.connect()
+        talking.connect()
+        wait_listed(self, talking, 1)
+        self.assertEqual(talking.report()["interval"], 5)
+        harness.wait_until(lambda: talking.report()["error_code"] == 0 and not told(talking.find()),
+                           20, "the silent peer is gone", interval=0.5)
+        self.assertEqual(silent.report()["error_code"], 3)
+        self.assertEqual(self.metric(tracker, "ppspp_tracker_expired_total"), 1)
 
 
 class Tls(World):
@@ -417,7 +440,8 @@ class Load(World):
               f"processor time each, {memory:.0f} octets of memory per peer")
         # 200 samples of 29 see most of 1,500 and a third of 10,000, if they are drawn at random.
         self.assertGreater(len(seen), 0.9 * min(count, 5_000) * (1 if not LONG else 0.5))
-        self.assertLess(memory, 8_000)
+        if harness.TIME_FACTOR == 1:  # a sanitizer takes more
+            self.assertLess(memory, 8_000)
 
     def test_a_flood_of_forged_announcements(self):
         """Addresses that do not answer are never told, memory is bounded, honest peers served."""

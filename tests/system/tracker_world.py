@@ -35,16 +35,17 @@ class World(unittest.TestCase):
                 file.write(text)
         return path
 
-    def start(self, *options, config="", http="127.0.0.1:0", name="tracker"):
+    def start(self, *options, config="", http="127.0.0.1:0", udp="0.0.0.0:0",
+              name="tracker"):
         """A tracker on ports of its own choice, ready; `port`, `https` and `metrics` are its."""
         config = self.path(f"{name}.toml", config)
         listen = ["--listen", http] if http else []
-        process = harness.Process(name, [TRACKER, "--config", config, *listen, "--udp", "0.0.0.0:0",
+        process = harness.Process(name, [TRACKER, "--config", config, *listen, "--udp", udp,
                                          "--metrics", "127.0.0.1:0", *options], self.directory)
         self.addCleanup(process.kill)
         ready = harness.wait_until(lambda: re.search(r"ready: .*\n", process.stderr()), 20,
                                    "the tracker is ready", unless=lambda: not process.running())
-        ports = dict(re.findall(r"(https?|metrics)[:/ ]+127\.0\.0\.1:(\d+)", ready.group()))
+        ports = dict(re.findall(r"(https?|metrics)[:/ ]+(?:127\.0\.0\.1|\[::\]):(\d+)", ready.group()))
         process.port = int(ports.get("http", 0))
         process.https = int(ports.get("https", 0))
         process.metrics = int(ports["metrics"])
@@ -80,12 +81,13 @@ def message(kind, peer_id, data, transaction="1"):
 class Peer:
     """One peer: an IP address from which it asks, and the port that it names."""
 
-    def __init__(self, tracker, number, port, tls=None, ip=None):
+    def __init__(self, tracker, number, port, tls=None, ip=None, to="127.0.0.1"):
         self.tracker = tracker
         self.ip = ip or f"127.{1 + number // 65536}.{number // 256 % 256}.{number % 256}"
         self.port = port
         self.id = f"peer-{number}"
         self.tls = tls
+        self.to = to
         self.connection = None
 
     def post(self, body, content_type=TYPE, path="/announce"):
@@ -99,7 +101,7 @@ class Peer:
                     context=self.tls)
             else:
                 self.connection = http.client.HTTPConnection(
-                    "127.0.0.1", self.tracker.port, timeout=20, source_address=source)
+                    self.to, self.tracker.port, timeout=20, source_address=source)
         self.connection.request("POST", path, body, {"Content-Type": content_type})
         response = self.connection.getresponse()
         self.headers = response.headers

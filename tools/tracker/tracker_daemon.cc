@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <array>
@@ -11,6 +12,7 @@
 #include <boost/asio/ip/v6_only.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <cstring>
@@ -50,6 +52,15 @@ template <typename Protocol>
 typename Protocol::endpoint endpoint_of(const TransportAddress& address) {
   if (address.is_v4()) return {asio::ip::address_v4(address.v4_address()), address.port()};
   return {asio::ip::address_v6(address.bytes(), address.scope_id()), address.port()};
+}
+
+// [::] means both IP versions, and where the kernel has no IPv6 the other one.
+TransportAddress usable(const TransportAddress& address) {
+  if (address.is_v4() || !address.is_unspecified()) return address;
+  const int fd = ::socket(AF_INET6, SOCK_DGRAM, 0);
+  const bool has_v6 = fd >= 0 || errno != EAFNOSUPPORT;
+  if (fd >= 0) ::close(fd);
+  return has_v6 ? address : TransportAddress::v4(0, address.port());
 }
 
 TransportAddress address_of(const udp::endpoint& endpoint) {
@@ -167,7 +178,7 @@ Result<void> Tracker::start() {
 
 // One socket for both IP versions where it is [::].
 Result<void> Tracker::open_udp() {
-  const auto endpoint = endpoint_of<udp>(config_.listen.udp);
+  const auto endpoint = endpoint_of<udp>(usable(config_.listen.udp));
   error_code error;
   udp_.open(endpoint.protocol(), error);
   if (!error && endpoint.address().is_v6()) {
@@ -196,10 +207,12 @@ Result<void> Tracker::open_servers() {
   if (!config_.listen.https.empty()) https_ = make_server("https");
   if (auto loaded = load_tls(); !loaded) return loaded;
   for (const auto& address : config_.listen.http) {
-    if (auto opened = http_->listen(endpoint_of<asio::ip::tcp>(address)); !opened) return opened;
+    if (auto opened = http_->listen(endpoint_of<asio::ip::tcp>(usable(address))); !opened)
+      return opened;
   }
   for (const auto& address : config_.listen.https) {
-    if (auto opened = https_->listen(endpoint_of<asio::ip::tcp>(address)); !opened) return opened;
+    if (auto opened = https_->listen(endpoint_of<asio::ip::tcp>(usable(address))); !opened)
+      return opened;
   }
   if (!config_.listen.metrics) return {};
   http::ServerOptions options;

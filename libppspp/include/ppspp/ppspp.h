@@ -49,7 +49,7 @@ inline namespace node {
 
 // How peers are found besides those that are named.
 struct DiscoveryOptions {
-  // On the networks that this host is on, by multicast (the map's decision 42).
+  // On the networks that this host is on, by multicast (the map's decision 48).
   bool local = true;
   // By other peers (RFC 7574, section 3.10): in private networks, and elsewhere with certificates
   // where the swarm's URL names an authority.

@@ -21,6 +21,7 @@ constexpr Microseconds kLiveStallAfter = std::chrono::milliseconds(400);
 // What was asked for is meant to come within half a second and a round trip.
 constexpr Microseconds kTrimAfter = std::chrono::seconds(2);
 constexpr Microseconds kStallRetryMost = std::chrono::seconds(10);
+constexpr Microseconds kStallRetryAmongMany = std::chrono::seconds(60);
 constexpr Microseconds kLiveStallRetryMost = std::chrono::seconds(1);
 
 }  // namespace
@@ -121,10 +122,14 @@ void Channel::handle_deadline(ChannelContext& context, Now now) {
   if (!requests_.empty() && now.monotonic >= last_data_at_ + stall_timeout()) {
     ++stalls_;
     take_back_requests(context);
-    // One small attempt now and then, until something comes.
-    retry_at_ = now.monotonic +
-                std::min<Microseconds>(stall_timeout() * stalls_,
-                                       options_.live ? kLiveStallRetryMost : kStallRetryMost);
+    // One small attempt now and then, until something comes; where there are others to ask, after
+    // pauses that double (12.6.2, 12.6.9).
+    const bool others = context.neighbours() > 1;
+    const std::int64_t times = others ? std::int64_t{1} << std::min(stalls_ - 1, 6) : stalls_;
+    const Microseconds most = options_.live ? kLiveStallRetryMost
+                              : others      ? kStallRetryAmongMany
+                                            : kStallRetryMost;
+    retry_at_ = now.monotonic + std::min<Microseconds>(stall_timeout() * times, most);
   }
 }
 

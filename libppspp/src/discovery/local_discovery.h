@@ -1,4 +1,4 @@
-// Who else on this network is in a swarm of ours (decision 42): what is asked and answered when,
+// Who else on this network is in a swarm of ours (decision 48): what is asked and answered when,
 // and what is believed. Knows no sockets and no clock: datagrams and time come in, datagrams and
 // addresses go out.
 //

@@ -1,5 +1,5 @@
 // The datagrams by which peers of one swarm find each other on a network, without any server
-// (decision 42). Nothing in them says what swarm they are about to one who does not know its ID:
+// (decision 48). Nothing in them says what swarm they are about to one who does not know its ID:
 // a question names it by a hash, an answer proves by another that who answers knows the ID too.
 //
 //    0                   1                   2                   3

@@ -147,7 +147,7 @@ class Endpoint::Impl {
   std::pair<ChannelId, Turn> next_channel(Now now);
   std::optional<Transmit> fill_channel(ChannelId id, Turn turn, std::span<std::byte> buffer,
                                        Now now);
-  void charge(Slot& slot, std::size_t sent, Now now);
+  void charge(Slot& slot, std::size_t sent, Turn turn, Now now);
   void end_turn(Member& member, Turn turn, Now now);
   void limit_swarm(Member& member, Now now);
   void limit_peers(Member& member, Now now);

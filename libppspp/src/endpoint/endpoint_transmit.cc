@@ -110,7 +110,7 @@ std::optional<Transmit> Endpoint::Impl::fill_channel(ChannelId id, Turn turn,
       up_.allowance(member.upload, slot.upload, turn == Turn::upload, now.monotonic);
   const std::uint64_t sent_before = channel.bytes_sent();
   const auto filled = channel.fill(buffer, allowance, swarm, now);
-  charge(slot, filled && channel.bytes_sent() != sent_before ? filled->size : 0, now);
+  charge(slot, filled && channel.bytes_sent() != sent_before ? filled->size : 0, turn, now);
   end_turn(member, turn, now);
   drain(member);
   if (filled) {
@@ -126,13 +126,13 @@ std::optional<Transmit> Endpoint::Impl::fill_channel(ChannelId id, Turn turn,
 }
 
 // What the channel took of the limits; and if it would take more, when.
-void Endpoint::Impl::charge(Slot& slot, std::size_t sent, Now now) {
+void Endpoint::Impl::charge(Slot& slot, std::size_t sent, Turn turn, Now now) {
   Member& member = *slot.member;
   const bool asks_more = member.swarm->held_by_allowance();
   if (const std::uint64_t asked = member.swarm->take_requested_bytes(); asked != 0) {
-    down_.take(member.download, slot.download, asked, now.monotonic);
+    down_.take(member.download, slot.download, asked, turn == Turn::download, now.monotonic);
   }
-  if (sent != 0) up_.take(member.upload, slot.upload, sent, now.monotonic);
+  if (sent != 0) up_.take(member.upload, slot.upload, sent, turn == Turn::upload, now.monotonic);
   const auto wait = [&](FairShare& share, FairShare::Lane& lane, FairShare::Waiter& waiter) {
     if (const auto at = share.wait(lane, waiter, now.monotonic)) {
       deadlines_.set(slot.channel->local(), *at);

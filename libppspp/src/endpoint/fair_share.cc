@@ -69,11 +69,13 @@ void FairShare::set_limit(Waiter& waiter, std::optional<std::uint64_t> rate, Tim
 
 // While there is anything left, a channel that has become ready goes before those of its own swarm
 // that wait for a batch. Mostly its peer was just heard: so a source with little upload does not
-// spend it on peers that have died. But never before another swarm's.
+// spend it on peers that have died. But never before another swarm's, and only once until its turn
+// has come: or who talks without a pause would leave nothing to those who wait (12.6.6).
 std::uint64_t FairShare::allowance(Lane& lane, Waiter& waiter, bool turn, TimePoint now) {
   std::uint64_t allowed = ~std::uint64_t{0};
   if (!enforced(lane, waiter)) return allowed;
   if (!turn && total_ && others_wait(lane)) return 0;
+  if (!turn && waiter.was_early && others_wait(lane, waiter)) return 0;
   for (std::optional<Limit>* limit : {&total_, &lane.limit, &waiter.limit}) {
     if (*limit) allowed = std::min<std::uint64_t>(allowed, (*limit)->bucket.available(now));
   }
@@ -84,8 +86,14 @@ bool FairShare::others_wait(const Lane& lane) const {
   return queue_.size() > 1 || (queue_.size() == 1 && queue_.front().lane != &lane);
 }
 
-void FairShare::take(Lane& lane, Waiter& waiter, std::uint64_t bytes, TimePoint now) {
+bool FairShare::others_wait(const Lane& lane, const Waiter& waiter) {
+  const bool alone = lane.first == &waiter && waiter.next == nullptr;
+  return lane.first != nullptr && !alone;
+}
+
+void FairShare::take(Lane& lane, Waiter& waiter, std::uint64_t bytes, bool turn, TimePoint now) {
   if (!enforced(lane, waiter)) return;
+  if (!turn && others_wait(lane, waiter)) waiter.was_early = true;
   for (std::optional<Limit>* limit : {&total_, &lane.limit, &waiter.limit}) {
     if (*limit) (*limit)->bucket.take(bytes, now);
   }
@@ -146,6 +154,7 @@ FairShare::Waiter* FairShare::next(TimePoint now) {
   Waiter* const waiter = lane.first;
   PPSPP_ASSERT(waiter != nullptr);
   unlink(lane, *waiter);
+  waiter->was_early = false;
   return waiter;
 }
 

@@ -37,6 +37,7 @@ class FairShare {
     ChannelId channel;
     std::optional<Limit> limit;  // the peer's
     bool waiting = false;
+    bool was_early = false;  // it took before those who wait: not again until its turn has come
     Waiter* previous = nullptr;
     Waiter* next = nullptr;
   };
@@ -60,7 +61,7 @@ class FairShare {
 
   // What the channel may take now. Nothing while other swarms wait, unless it is its `turn`.
   std::uint64_t allowance(Lane& lane, Waiter& waiter, bool turn, TimePoint now);
-  void take(Lane& lane, Waiter& waiter, std::uint64_t bytes, TimePoint now);
+  void take(Lane& lane, Waiter& waiter, std::uint64_t bytes, bool turn, TimePoint now);
   // It would take more, but there is none. When the limit of its peer is the reason: the time at
   // which it may come again; else it is put in its lane, to be returned by next().
   std::optional<TimePoint> wait(Lane& lane, Waiter& waiter, TimePoint now);
@@ -97,6 +98,7 @@ class FairShare {
   }
   void set(std::optional<Limit>& limit, std::optional<std::uint64_t> rate, TimePoint now) const;
   bool others_wait(const Lane& lane) const;
+  static bool others_wait(const Lane& lane, const Waiter& waiter);
   void enqueue(Lane& lane);
   void wake_lanes(TimePoint now);
 

@@ -1,5 +1,5 @@
 // A UDP socket of one IP version that sends to and receives from the group of local discovery
-// (decision 42), as plain system calls. Never blocks.
+// (decision 48), as plain system calls. Never blocks.
 #pragma once
 
 #include <cstddef>
