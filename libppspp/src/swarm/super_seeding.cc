@@ -28,7 +28,6 @@ void SuperSeeding::review(const Choker::Scene& scene, const Choker& choker, Now 
   if (choker.gauge().scarce()) last_scarce_at_ = now.monotonic;
   const bool limits = now.monotonic - last_scarce_at_ < kScarceFor && last_scarce_at_ > TimePoint{};
   const bool on = scene.seeding && limits && choker.interested() > 1;
-  if (on && !on_) on_since_ = now.monotonic;
   if (!on) return stop();
   on_ = true;
   judge(now);
@@ -37,7 +36,9 @@ void SuperSeeding::review(const Choker::Scene& scene, const Choker& choker, Now 
     const std::uint64_t from_others = channel->chunks_from_others();
     if (from_others > account.from_others) account.from_others_at = now.monotonic;
     account.from_others = from_others;
-    account.exchanges = now.monotonic - std::max(account.from_others_at, on_since_) < kAloneAfter;
+    // From when it came, not from when this began: it begins and ends with each lull of the upload.
+    const TimePoint since = std::max(account.from_others_at, channel->established_at());
+    account.exchanges = now.monotonic - since < kAloneAfter;
   }
 }
 

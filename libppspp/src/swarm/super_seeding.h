@@ -51,7 +51,6 @@ class SuperSeeding {
   std::deque<std::pair<TimePoint, ChunkIndex>> in_order_;  // of first_to_, and some that left it
   std::size_t judged_ = 0;                                 // of in_order_, from its front
   TimePoint last_scarce_at_{};
-  TimePoint on_since_{};
 };
 
 }  // namespace ppspp
