@@ -210,6 +210,9 @@ def program(variable):
 
 
 def alone(argv):
+    """Tools that look for nobody: who meets whom is the test's business. The daemon looks itself."""
+    if any(str(word).split("=")[0] == "--daemon" for word in argv):
+        return list(map(str, argv))
     tools = {os.environ.get(name) for name in ("PPSPP_SEED", "PPSPP_GET")} - {None}
     result = []
     for word in map(str, argv):
