@@ -147,10 +147,9 @@ void LiveSwarm::schedule_picks(Now now) {
   const auto newest = playout_.newest_group();
   if (!newest || pushed_share_ < kMuchPushed) return;
   const auto seen = playout_.seen_at(pick_end(now) / width_);
-  if (seen) {
-    fresh_at_ = std::max(*seen + kPushTakes, now.monotonic);
-  } else if (pushes_end_at() > now.monotonic) {
-    fresh_at_ = pushes_end_at();
+  const TimePoint pushed_by = seen ? *seen + kPushTakes : TimePoint{};
+  for (const TimePoint at : {pushes_end_at(), pushed_by}) {
+    if (at > now.monotonic) fresh_at_ = at;
   }
 }
 
