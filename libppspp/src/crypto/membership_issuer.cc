@@ -119,7 +119,8 @@ Result<MembershipIssuer> MembershipIssuer::create(const SigningKey& key) {
   impl->algorithm = key.algorithm();
   impl->dnskey.assign(key.dnskey().begin(), key.dnskey().end());
   Hasher hasher(HashFunction::sha1);  // only a name (RFC 5280, 4.2.1.2)
-  for (const std::byte octet : hasher.hash(key.dnskey()).octets()) {
+  const Digest name = hasher.hash(key.dnskey());
+  for (const std::byte octet : name.octets()) {
     impl->key_id.push_back(std::to_integer<unsigned char>(octet));
   }
   return MembershipIssuer(std::move(impl));
