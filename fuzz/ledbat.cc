@@ -109,8 +109,7 @@ class Sender {
       ledbat_.on_rtt_sample(sample, now_);
     }
     const std::size_t before = ledbat_.flight_size();
-    const Microseconds rtt =
-        sample.count() % 16 == 1 ? Microseconds{any(input_)} : rtt_.smoothed();
+    const Microseconds rtt = sample.count() % 16 == 1 ? Microseconds{any(input_)} : rtt_.smoothed();
     ledbat_.on_ack(bytes, delay, rtt, sample.count() % 8 < 2, now_);
     require(ledbat_.flight_size() == (bytes < before ? before - bytes : 0));
     pacer_.set(ledbat_.pacing_rate(rtt_.smoothed()), bytes, now_);

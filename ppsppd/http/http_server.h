@@ -1,7 +1,7 @@
 // HTTP/1.1 over TCP, TLS or Unix sockets (Boost.Beast inside, none in this header).
-// Used by the control socket, the gateway, the metrics and the tracker. One io_context thread; nothing blocks.
-// Bounds: connections, header size (16 KiB), body size, time to send a request, idle time, what a
-// slow reader may leave unread.
+// Used by the control socket, the gateway, the metrics and the tracker. One io_context thread;
+// nothing blocks. Bounds: connections, header size (16 KiB), body size, time to send a request,
+// idle time, what a slow reader may leave unread.
 #pragma once
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -62,9 +62,9 @@ struct ServerOptions {
       10};  // from the first octet (or the connection) to a whole request
   std::chrono::seconds idle_timeout{60};  // keep-alive
   std::chrono::seconds write_timeout{
-      30};           // a client that takes nothing for so long is dropped, with a log line
+      30};  // a client that takes nothing for so long is dropped, with a log line
   std::size_t max_per_address = 0;  // connections of one IP address; 0: as many as there may be
-  std::string name;  // for log lines: "control", "gateway"
+  std::string name;                 // for log lines: "control", "gateway"
 };
 
 class Server {

@@ -137,8 +137,8 @@ TEST_SUITE("metadata/swarm_url") {
   }
 
   TEST_CASE("a key that may stand once is refused the second time, by name") {
-    for (const char* pair :
-         {"cs=1024", "cam=bin32", "cipm=merkle", "mhf=sha1", "live=1", "len=5", "cps=2", "ca=0f", "dn=x"}) {
+    for (const char* pair : {"cs=1024", "cam=bin32", "cipm=merkle", "mhf=sha1", "live=1", "len=5",
+                             "cps=2", "ca=0f", "dn=x"}) {
       const std::string name(pair, std::string_view(pair).find('='));
       check_refused(kUrl + "?" + pair + "&" + pair, "'" + name + "' stands more than once");
     }

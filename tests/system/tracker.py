@@ -36,6 +36,18 @@ def wait_listed(test, peer, count):
                               f"{count} peers are told", interval=0.1)
 
 
+def say(port, octets):
+    """And nothing more; whatever is answered is read to its end."""
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as client:
+        client.sendall(octets)
+        client.shutdown(socket.SHUT_WR)
+        try:
+            while client.recv(4096):
+                pass
+        except ConnectionResetError:
+            pass
+
+
 class Protocol(World):
     """RFC 7846, by section."""
 
@@ -139,14 +151,7 @@ class Protocol(World):
         self.assertEqual(Peer(tracker, 2, 1).post("x" * 300_000)[0], 413)
         for octets in (b"\x16\x03\x01\x02\x00\x01\x00", b"POST / HTTP/1.1\r\nContent-Length: 99999999999999999999\r\n\r\n",
                        os.urandom(4000), b"\r\n" * 9000):
-            with socket.create_connection(("127.0.0.1", tracker.port), timeout=5) as client:
-                client.sendall(octets)
-                client.shutdown(socket.SHUT_WR)
-                try:
-                    while client.recv(4096):
-                        pass
-                except ConnectionResetError:
-                    pass
+            say(tracker.port, octets)
         self.assertEqual(peer.connect()["error_code"], 0)
         self.assertTrue(tracker.running())
 
@@ -268,14 +273,7 @@ class Tls(World):
         tracker = self.start("--https", "127.0.0.1:0", "--tls-certificate", certificate,
                              "--tls-key", key)
         for octets in (b"POST / HTTP/1.1\r\nHost: x\r\n\r\n", os.urandom(3000), b"\x16\x03\x01"):
-            with socket.create_connection(("127.0.0.1", tracker.https), timeout=5) as client:
-                client.sendall(octets)
-                client.shutdown(socket.SHUT_WR)
-                try:
-                    while client.recv(4096):
-                        pass
-                except ConnectionResetError:
-                    pass
+            say(tracker.https, octets)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

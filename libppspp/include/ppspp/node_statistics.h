@@ -34,7 +34,7 @@ struct NodeStatistics {
   Microseconds longest_stall{0};
   UdpCounters udp;
   LocalDiscoveryCounters local_discovery;
-  TrackerCounters trackers;  // all of them together
+  TrackerCounters trackers;       // all of them together
   DurationHistogram store_reads;  // of all files; waiting for the disk included
   DurationHistogram store_writes;
 };

@@ -65,7 +65,7 @@ class StaticSwarm final : public Swarm {
 
   ChunkRange pick_chunks(Channel& from, std::uint64_t max_chunks, Now now) override;
   void start_picking();
-  void seat(const Channel& channel);
+  void seat(Channel& channel);
   ChunkRange pick_by_policy(const PickQuestion& question);
   bool near_end() const;
   void on_changed(ChunkRange range, bool again) override;

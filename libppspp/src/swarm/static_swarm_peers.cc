@@ -36,7 +36,7 @@ void StaticSwarm::start_picking() {
   if (complete_ || settings_.policy != PickPolicy::rarest_first || later) return;
   rarest_ = std::make_unique<RarestFirst>();
   rarest_->start(chunk_count_, metadata_.chunk_size, verified_, requested_, random_);
-  for (const Channel* channel : channels_) seat(*channel);
+  for (Channel* channel : channels_) seat(*channel);
 }
 
 void StaticSwarm::add_channel(Channel& channel, Now now) {
@@ -48,13 +48,11 @@ void StaticSwarm::add_channel(Channel& channel, Now now) {
   }
 }
 
-void StaticSwarm::seat(const Channel& channel) {
+void StaticSwarm::seat(Channel& channel) {
   rarest_->add_peer(channel.seat());
   const BinSet& has = channel.peer_has();
   const bool all = channel.peer_complete(chunk_count_);
-  if (all)
-    sources_.push_back(channels_[static_cast<std::size_t>(std::ranges::find(channels_, &channel) -
-                                                          channels_.begin())]);
+  if (all) sources_.push_back(&channel);
   for (ChunkRange run = has.next_run(0); !run.empty(); run = has.next_run(run.end)) {
     rarest_->on_have(channel.seat(), run, all);
   }
