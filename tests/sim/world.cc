@@ -29,6 +29,13 @@ NodeId World::add_node(const NodeOptions& options) {
   return id;
 }
 
+NodeId World::add_speaker(const NodeOptions& options, Speaker& speaker) {
+  const auto id = static_cast<NodeId>(nodes_.size());
+  nodes_.push_back(std::make_unique<Node>(options, random_.next_u64()));
+  nodes_.back()->speaker = &speaker;
+  return id;
+}
+
 void World::remove_node(NodeId node) {
   nodes_[node]->endpoint.reset();
 }
@@ -135,16 +142,41 @@ void World::send(NodeId from, const TransportAddress& to, std::span<const std::b
     return;
   }
   node.traffic.sent += datagram.size() + packets * kHeaders;
-  const auto receiver = find(to);
-  if (!receiver || !exists(*receiver) || nodes_[*receiver]->side != node.side) return;
+  const auto receiver = receiver_of(from, to);
+  if (!receiver) return;
   const TransportAddress source = TransportAddress::v4(
       address(from).v4_address(), node.nat.translate(to, time_).value_or(kPort));
-  const SimTime at = *left + delay_between(from, *receiver);
+  travel(source, *receiver, to, datagram, packets, *left + delay_between(from, *receiver));
+}
+
+std::optional<NodeId> World::receiver_of(NodeId from, const TransportAddress& to) const {
+  const auto receiver = find(to);
+  if (!receiver || nodes_[*receiver]->side != nodes_[from]->side) return std::nullopt;
+  return exists(*receiver) || is_speaker(*receiver) ? receiver : std::nullopt;
+}
+
+void World::speak(NodeId from, const TransportAddress& source, const TransportAddress& to,
+                  std::span<const std::byte> datagram) {
+  Node& node = *nodes_[from];
+  const std::size_t packets = datagram.size() / (path_.mtu + 1) + 1;
+  const auto left = pass(node.up, datagram.size() + (packets - 1) * kHeaders);
+  if (!left) {
+    ++node.traffic.dropped_up;
+    return;
+  }
+  node.traffic.sent += datagram.size() + packets * kHeaders;
+  if (const auto receiver = receiver_of(from, to)) {
+    travel(source, *receiver, to, datagram, packets, *left + delay_between(from, *receiver));
+  }
+}
+
+void World::travel(const TransportAddress& source, NodeId receiver, const TransportAddress& to,
+                   std::span<const std::byte> datagram, std::size_t packets, SimTime at) {
   for (std::size_t i = 0; i < packets; ++i) {
     if (chance(path_.loss)) return;
   }
   const int copies = chance(path_.duplication) ? 2 : 1;
-  for (int copy = 0; copy < copies; ++copy) fly(source, *receiver, to, datagram, at);
+  for (int copy = 0; copy < copies; ++copy) fly(source, receiver, to, datagram, at);
 }
 
 void World::fly(const TransportAddress& source, NodeId to, const TransportAddress& target,
@@ -169,7 +201,9 @@ void World::fly(const TransportAddress& source, NodeId to, const TransportAddres
 void World::arrive(PacketId id) {
   Packet& packet = packets_[id];
   Node& node = *nodes_[packet.node];
-  if (!node.nat.admits(packet.from, packet.to.port(), time_)) return packets_.give_back(id);
+  const bool admitted =
+      node.speaker != nullptr || node.nat.admits(packet.from, packet.to.port(), time_);
+  if (!admitted) return packets_.give_back(id);
   const SimTime free_at = node.down.free_at;
   if (!pass(node.down, packet.size)) {
     ++node.traffic.dropped_down;
@@ -186,7 +220,9 @@ void World::deliver(PacketId id) {
   Packet& packet = packets_[id];
   const NodeId receiver = packet.node;
   Node& node = *nodes_[receiver];
-  if (node.endpoint != nullptr) {
+  if (node.speaker != nullptr) {
+    node.speaker->on_datagram(packet.to.port(), packet.from, packet.payload());
+  } else if (node.endpoint != nullptr) {
     const Now at = now(receiver);
     if (observer_ != nullptr) observer_->on_receive(receiver, packet.from, packet.payload());
     node.endpoint->handle_datagram(packet.payload(), packet.from, at);

@@ -69,6 +69,15 @@ class Observer {
   virtual void after_turn(NodeId node) = 0;
 };
 
+// A node that speaks for itself and not through an endpoint: one that means ill. It is reached at
+// all ports of its address.
+class Speaker {
+ public:
+  virtual ~Speaker() = default;
+  virtual void on_datagram(std::uint16_t port, const TransportAddress& from,
+                           std::span<const std::byte> datagram) = 0;
+};
+
 class World {
  public:
   static constexpr std::uint16_t kPort = kOpenPort;
@@ -76,6 +85,13 @@ class World {
   explicit World(std::uint64_t seed, const PathOptions& path = {});
 
   NodeId add_node(const NodeOptions& options);
+  // `speaker` outlives the world. Of the options the links and the clock count.
+  NodeId add_speaker(const NodeOptions& options, Speaker& speaker);
+  // From a speaker, through its uplink, with whatever address as its source. Observers do not see
+  // it before it is received.
+  void speak(NodeId from, const TransportAddress& source, const TransportAddress& to,
+             std::span<const std::byte> datagram);
+  bool is_speaker(NodeId node) const { return nodes_[node]->speaker != nullptr; }
   // Its endpoint is gone without a word; datagrams to it are lost. The ID is not used again.
   void remove_node(NodeId node);
   // A fresh endpoint at the place of one that was removed.
@@ -136,6 +152,7 @@ class World {
     SimTime wake_at = kSimNever;  // when a wake event is on its way
     Rng random;
     std::unique_ptr<Endpoint> endpoint;
+    Speaker* speaker = nullptr;
     Link up;
     Link down;
     Nat nat;
@@ -150,6 +167,11 @@ class World {
   SimTime delay_between(NodeId a, NodeId b) const;
   void send(NodeId from, const TransportAddress& to, std::span<const std::byte> datagram,
             bool probe);
+  // Nobody: there is none, or it is on another side.
+  std::optional<NodeId> receiver_of(NodeId from, const TransportAddress& to) const;
+  // Behind the uplink, unless it is lost.
+  void travel(const TransportAddress& source, NodeId receiver, const TransportAddress& to,
+              std::span<const std::byte> datagram, std::size_t packets, SimTime at);
   void fly(const TransportAddress& source, NodeId to, const TransportAddress& target,
            std::span<const std::byte> datagram, SimTime at);
   void arrive(PacketId packet);
