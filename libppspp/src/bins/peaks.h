@@ -1,6 +1,7 @@
 // Peaks: the nodes that cover exactly the chunks of a content of n chunks (RFC 7574, 5.6.1).
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -13,6 +14,16 @@ namespace ppspp {
 // At most 64 nodes, from the left (descending size); no allocation.
 class BinList {
  public:
+  BinList() {}  // NOLINT(modernize-use-equals-default): what is not there is not written
+  BinList(const BinList& other) : size_(other.size_) {
+    std::copy_n(other.begin(), size_, begin_of());
+  }
+  BinList& operator=(const BinList& other) {
+    size_ = other.size_;
+    std::copy_n(other.begin(), size_, begin_of());
+    return *this;
+  }
+  ~BinList() = default;
   void push_back(Bin bin);  // the 65th is an assertion
   std::size_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
@@ -22,7 +33,11 @@ class BinList {
   friend bool operator==(const BinList& a, const BinList& b);
 
  private:
-  std::array<Bin, 64> bins_;
+  Bin* begin_of() { return bins_.data(); }
+
+  union {
+    std::array<Bin, 64> bins_;
+  };
   std::size_t size_ = 0;
 };
 

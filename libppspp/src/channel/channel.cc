@@ -27,10 +27,11 @@ constexpr Microseconds kLiveStallRetryMost = std::chrono::seconds(1);
 }  // namespace
 
 Channel::Channel(ChannelId local, const TransportAddress& peer, const ChannelOptions& options,
-                 Now now)
+                 Microseconds patience, Now now)
     : local_(local),
       peer_(peer),
       options_(options),
+      patience_(patience),
       state_(Initiating{.resend_at = now.monotonic, .began_at = now.monotonic}),
       initiated_(true),
       peer_has_(kMaxPeerPages),
@@ -56,7 +57,7 @@ Channel::Channel(ChannelId local, const TransportAddress& peer, const ChannelOpt
 
 Channel::Channel(ChannelId local, ChannelId remote, const TransportAddress& peer,
                  const PeerCapabilities& capabilities, const ChannelOptions& options, Now now)
-    : Channel(local, peer, options, now) {
+    : Channel(local, peer, options, Microseconds(0), now) {
   state_ = Established{remote};
   established_at_ = now.monotonic;
   capabilities_ = capabilities;
@@ -196,7 +197,8 @@ TimePoint Channel::silent_since() const {
 }
 
 bool Channel::peer_complete(std::uint64_t chunk_count) const {
-  return chunk_count != 0 && peer_has_.contains(ChunkRange{0, chunk_count});
+  return chunk_count != 0 && peer_has_.count() >= chunk_count &&
+         peer_has_.contains(ChunkRange{0, chunk_count});
 }
 
 bool Channel::looks_forgotten(Now now) const {

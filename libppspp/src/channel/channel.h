@@ -50,7 +50,6 @@ struct ChannelOptions {
   LedbatOptions ledbat;
   bool live = false;
   std::uint64_t max_queued_chunks = 0;  // that the peer may have asked for; 0: no limit
-  Microseconds handshake_patience = std::chrono::minutes(3);  // 3.1.1(5): the rules of 3.12
 };
 
 // Each state owns exactly what is meaningful in it, its deadline included.
@@ -80,8 +79,10 @@ struct Filled {
 
 class Channel {
  public:
-  // We initiate: the first datagram is due at once.
-  Channel(ChannelId local, const TransportAddress& peer, const ChannelOptions& options, Now now);
+  // `options` are kept by reference: many channels have the same.
+  // We initiate: the first datagram is due at once, and it is given up after `patience`.
+  Channel(ChannelId local, const TransportAddress& peer, const ChannelOptions& options,
+          Microseconds patience, Now now);
   // A peer's handshake is complete (3.1.1(7)).
   Channel(ChannelId local, ChannelId remote, const TransportAddress& peer,
           const PeerCapabilities& capabilities, const ChannelOptions& options, Now now);
@@ -212,9 +213,10 @@ class Channel {
     std::optional<ChunkIndex> chunk;
     std::optional<Bin> munro;    // to be sent with its signature
     bool munro_is_near = false;  // it is not sent, because it stands in this datagram already
-    BinList peaks;
-    BinList uncles;
+    std::vector<Bin> peaks;
+    std::vector<Bin> uncles;
     std::size_t sent = 0;  // of the hashes
+    void forget();         // and keeps its room
     std::size_t size() const { return peaks.size() + uncles.size(); }
     std::size_t left() const { return size() - sent; }
     std::size_t octets_left(const WireFormat& format) const;
@@ -244,6 +246,7 @@ class Channel {
   void on_have(ChunkRange range, ChannelContext& context, Now now);
   void on_choke(ChannelContext& context);
   void keep_early_hashes(std::uint32_t begin, ChannelContext& context);
+  void make_room_for_early_hash();
   void note_ack_due(ChunkIndex chunk, std::int64_t one_way_delay_us);
   void take_back_requests(ChannelContext& context);
 
@@ -310,7 +313,8 @@ class Channel {
 
   ChannelId local_;
   TransportAddress peer_;
-  ChannelOptions options_;
+  const ChannelOptions& options_;
+  Microseconds patience_;  // of the handshake
   std::uint32_t seat_ = 0;
   ConversationState state_;
   PeerCapabilities capabilities_;
@@ -346,7 +350,7 @@ class Channel {
   std::uint64_t bytes_received_ = 0;
   std::uint32_t hashes_used_ = 0;  // of the batch: those up to the last chunk of this channel
   std::vector<ClaimedHash> early_hashes_;
-  std::vector<std::byte> early_octets_;  // what they are views of
+  std::vector<std::byte> early_octets_;  // what they are views of, a place for each
   std::size_t next_early_ = 0;           // the place of the next one
 
   // Due to be said.

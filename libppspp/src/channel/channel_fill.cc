@@ -185,7 +185,7 @@ bool Channel::read_payloads(std::size_t datagrams, ChannelContext& context, Now 
   read_one_ = outcome != ReadOutcome::done;
   if (!read_one_) return true;
   for (; datagrams > 0; --datagrams) wanted_.unpop(sent_.abandon_datagram());
-  plan_ = {};
+  plan_.forget();
   peaks_sent_ = peaks_sent_ && !peer_has_.empty();
   store_retry_at_ = now.monotonic + kStoreRetry;
   return false;
@@ -209,7 +209,7 @@ void Channel::commit_train(const Filled& filled, ChannelContext& context, Now no
   pacer_.take(filled.size, now.monotonic);
   if (filled.probe) {
     path_.on_probe_sent();
-    plan_ = {};  // made when it was not known that this datagram may well be lost
+    plan_.forget();  // made when it was not known that this datagram may well be lost
   }
   if (probes_allowed_ > 0) --probes_allowed_;
   sent_began_ = true;
@@ -256,7 +256,7 @@ void Channel::fill_data(ByteWriter& out, std::size_t limit, bool may_exceed,
     sent_.add_chunk(chunk, next->resent);
     wanted_.pop();
     if (spread != nullptr) wanted_.defer(*spread);
-    plan_ = {};
+    plan_.forget();
     plan_sent_before_ = 0;
     empty = false;
     if (payload_size < chunk_size) return;  // a short last chunk is the last in its datagram (8.6)
@@ -264,21 +264,25 @@ void Channel::fill_data(ByteWriter& out, std::size_t limit, bool may_exceed,
 }
 
 void Channel::plan_next(ChunkIndex chunk, ChannelContext& context) {
-  plan_ = {};
+  plan_.forget();
   plan_.chunk = chunk;
   plan_munro(chunk, context);
   const Bin top = context.proof_top(chunk);
   if (top.is_none()) return;
-  if (peer_has_.empty() && !peaks_sent_) plan_.peaks = peaks(context.chunk_count());  // 5.6.2 #115
-  plan_.uncles =
+  if (peer_has_.empty() && !peaks_sent_) {
+    const BinList all = peaks(context.chunk_count());  // 5.6.2 #115
+    plan_.peaks.assign(all.begin(), all.end());
+  }
+  const BinList uncles =
       needed_uncles_below(top, chunk, [&](ChunkRange range) { return peer_can_prove(range); });
+  plan_.uncles.assign(uncles.begin(), uncles.end());
   // A lost datagram takes with it the chunks that hang on its hashes. Where datagrams get lost, the
   // hashes above many chunks go out with two of them.
   if (!plan_.uncles.empty() || lossy_until_ <= last_sent_at_ || options_.live) return;
   const BinList again = needed_uncles_below(top, chunk, [&](ChunkRange range) {
     return peer_has_.intersects(range) || sent_.will_arrive_before_last(range);
   });
-  if (again.size() >= kHashesWorthRepeating) plan_.uncles = again;
+  if (again.size() >= kHashesWorthRepeating) plan_.uncles.assign(again.begin(), again.end());
 }
 
 // The signed munro goes with the chunks under it until the peer has shown one (6.1.2.3 #135), once
@@ -306,7 +310,16 @@ bool Channel::proves_alone() const {
 // A chunk that did not fit any more was planned for the datagram before, with what stood in that.
 void Channel::forget_plan_of_last_datagram() {
   const bool relies_on_it = plan_.munro_is_near || (proves_alone() && plan_.sent == 0);
-  if (relies_on_it && munro_in_datagram_.is_none()) plan_ = {};
+  if (relies_on_it && munro_in_datagram_.is_none()) plan_.forget();
+}
+
+void Channel::Plan::forget() {
+  chunk.reset();
+  munro.reset();
+  munro_is_near = false;
+  peaks.clear();
+  uncles.clear();
+  sent = 0;
 }
 
 std::size_t Channel::Plan::octets_left(const WireFormat& format) const {

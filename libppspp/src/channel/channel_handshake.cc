@@ -58,7 +58,7 @@ std::optional<Filled> Channel::fill_handshake(std::span<std::byte> buffer, Chann
                                               Now now) {
   auto& initiating = std::get<Initiating>(state_);
   if (now.monotonic < initiating.resend_at) return std::nullopt;
-  if (now.monotonic >= initiating.began_at + options_.handshake_patience) {
+  if (now.monotonic >= initiating.began_at + patience_) {
     close("no answer", false);
     return std::nullopt;
   }

@@ -103,14 +103,25 @@ void Channel::keep_early_hashes(std::uint32_t begin, ChannelContext& context) {
   const auto& hashes = context.scratch().hashes;
   if (hashes_used_ > begin || hashes.size() == begin) return;
   if (requests_.empty() && !options_.live) return;
-  if (early_octets_.empty()) early_octets_.resize(kMaxEarlyHashes * kMaxDigestSize);
   for (std::size_t i = begin; i < hashes.size(); ++i) {
+    make_room_for_early_hash();
     const auto place =
         std::span(early_octets_).subspan(next_early_ * kMaxDigestSize, hashes[i].hash.size());
     std::ranges::copy(hashes[i].hash, place.begin());
     if (next_early_ == early_hashes_.size()) early_hashes_.emplace_back();
     early_hashes_[next_early_] = {hashes[i].bin, place};
     next_early_ = (next_early_ + 1) % kMaxEarlyHashes;
+  }
+}
+
+// Most channels never need all of it.
+void Channel::make_room_for_early_hash() {
+  const std::size_t places = early_octets_.size() / kMaxDigestSize;
+  if (next_early_ < places) return;
+  early_octets_.resize(std::clamp<std::size_t>(places * 2, 16, kMaxEarlyHashes) * kMaxDigestSize);
+  for (std::size_t i = 0; i < early_hashes_.size(); ++i) {
+    auto& hash = early_hashes_[i].hash;
+    hash = std::span(early_octets_).subspan(i * kMaxDigestSize, hash.size());
   }
 }
 

@@ -66,7 +66,7 @@ void Channel::set_choking(bool choking) {
   say_unchoke_ = !choking && told_choke_;  // nothing is taken back that was never said
   unchokes_said_ = 0;
   wanted_.clear();  // 3.9 #159: old requests are discarded
-  plan_ = {};
+  plan_.forget();
 }
 
 bool Channel::cannot_be_choked() const {
@@ -98,7 +98,7 @@ void Channel::handle_lost(const SentChunks::Lost& lost, Now now) {
   for (const ChunkRange range : lost.chunks) {
     if (!wanted_.add_lost(range)) break;
   }
-  plan_ = {};
+  plan_.forget();
   if (peer_has_.empty()) peaks_sent_ = false;
   tell_path(lost, now);
   if (lost.only_probes) {
@@ -124,7 +124,7 @@ void Channel::handle_send_timers(Now now) {
     last_progress_at_ = now.monotonic;
     const auto lost = sent_.take_oldest(SentChunks::kMaxDatagrams);
     for (const ChunkRange range : lost.chunks) wanted_.add_lost(range);
-    plan_ = {};
+    plan_.forget();
     if (peer_has_.empty()) peaks_sent_ = false;
     tell_path(lost, now);
     ledbat_.on_discarded(lost.bytes);
@@ -138,7 +138,7 @@ void Channel::handle_send_timers(Now now) {
     probes_allowed_ = 2;
     const auto oldest = sent_.take_oldest(2);
     for (const ChunkRange range : oldest.chunks) wanted_.add_lost(range);
-    plan_ = {};
+    plan_.forget();
     if (peer_has_.empty()) peaks_sent_ = false;
     if (oldest.only_probes) tell_path(oldest, now);
     ledbat_.on_discarded(oldest.bytes);

@@ -4,10 +4,10 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <optional>
 #include <vector>
 
+#include "base/short_queue.h"
 #include "ppspp/chunk_range.h"
 #include "ppspp/time.h"
 
@@ -60,7 +60,7 @@ class OutstandingRequests {
   void split_out(std::size_t i, ChunkIndex chunk, TimePoint now);
   void mark_passed(std::size_t end, TimePoint now);
 
-  std::deque<Entry> entries_;
+  ShortQueue<Entry> entries_;
   std::size_t hint_ = 0;
   std::size_t passed_ = 0;  // entries before this one are marked
   std::uint64_t chunks_ = 0;

@@ -3,10 +3,10 @@
 #pragma once
 
 #include <cstddef>
-#include <deque>
 #include <optional>
 #include <span>
 
+#include "base/short_queue.h"
 #include "bins/bin_set.h"
 #include "ppspp/chunk_range.h"
 
@@ -51,7 +51,7 @@ class RequestQueue {
   bool has_lost(ChunkRange range) const;
 
  private:
-  using Ranges = std::deque<ChunkRange>;
+  using Ranges = ShortQueue<ChunkRange>;
   void remove_from(Ranges& ranges, ChunkRange range);
   void take_front(Ranges& ranges);
   template <typename Self>

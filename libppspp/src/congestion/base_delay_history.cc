@@ -27,8 +27,9 @@ BaseDelayHistory::BaseDelayHistory(int minutes)
 
 void BaseDelayHistory::on_sample(std::int64_t delay, TimePoint now) {
   advance(now);
-  auto& current = minima_.at(slot(minute_));
-  if (!current || below(delay, *current)) current = delay;
+  const std::size_t current = slot(minute_);
+  if (!is_known(current) || below(delay, minima_.at(current))) minima_.at(current) = delay;
+  known_ |= std::uint32_t{1} << current;
   if (!minimum_ || below(delay, *minimum_)) minimum_ = delay;
 }
 
@@ -42,15 +43,15 @@ void BaseDelayHistory::advance(TimePoint now) {
   const auto passed = static_cast<std::uint64_t>(minute - minute_);
   const auto cleared = std::min<std::uint64_t>(passed, size_);
   for (std::uint64_t i = 0; i < cleared; ++i) {
-    minima_.at(slot(minute - static_cast<std::int64_t>(i))).reset();
+    known_ &= ~(std::uint32_t{1} << slot(minute - static_cast<std::int64_t>(i)));
   }
   minute_ = minute;
   recompute();
 }
 
 void BaseDelayHistory::shift(std::int64_t difference) {
-  for (auto& minimum : minima_) {
-    if (minimum) minimum = delay_sum(*minimum, difference);
+  for (std::size_t i = 0; i < size_; ++i) {
+    if (is_known(i)) minima_.at(i) = delay_sum(minima_.at(i), difference);
   }
   recompute();
 }
@@ -62,8 +63,9 @@ std::size_t BaseDelayHistory::slot(std::int64_t minute) const {
 
 void BaseDelayHistory::recompute() {
   minimum_.reset();
-  for (const auto& candidate : minima_) {
-    if (candidate && (!minimum_ || below(*candidate, *minimum_))) minimum_ = candidate;
+  for (std::size_t i = 0; i < size_; ++i) {
+    const std::int64_t candidate = minima_.at(i);
+    if (is_known(i) && (!minimum_ || below(candidate, *minimum_))) minimum_ = candidate;
   }
 }
 

@@ -30,10 +30,12 @@ class BaseDelayHistory {
 
  private:
   std::size_t slot(std::int64_t minute) const;
+  bool is_known(std::size_t slot) const { return (known_ >> slot & 1) != 0; }
   void recompute();
 
   std::size_t size_;
-  std::array<std::optional<std::int64_t>, kMaxMinutes> minima_ = {};
+  std::array<std::int64_t, kMaxMinutes> minima_ = {};
+  std::uint32_t known_ = 0;  // a bit for each of minima_ that there is
   std::int64_t minute_ = 0;  // of the newest slot
   bool started_ = false;
   std::optional<std::int64_t> minimum_;

@@ -39,22 +39,6 @@ void RttEstimator::on_sample(Microseconds rtt, TimePoint /*now*/) {
   minimum_ = std::min(minimum_, latest_);
 }
 
-Microseconds RttEstimator::smoothed() const {
-  return std::max(Microseconds{smoothed_times_8_ / 8}, Microseconds{1});
-}
-
-Microseconds RttEstimator::variation() const {
-  return Microseconds{variation_times_4_ / 4};
-}
-
-Microseconds RttEstimator::latest() const {
-  return latest_;
-}
-
-Microseconds RttEstimator::minimum() const {
-  return minimum_;
-}
-
 Microseconds RttEstimator::rto(int backoff) const {
   const Microseconds measured =
       smoothed() + std::max(Microseconds{variation_times_4_}, kGranularity);

@@ -1,6 +1,7 @@
 // Smoothed round-trip time and the timeouts made of it (RFC 6298, RFC 9002 section 6.2).
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "ppspp/ledbat_options.h"
@@ -16,10 +17,15 @@ class RttEstimator {
   void on_sample(Microseconds rtt, TimePoint now);
 
   bool has_sample() const { return has_sample_; }
-  Microseconds smoothed() const;   // the initial RTT before the first sample
-  Microseconds variation() const;  // half the initial RTT before the first sample
-  Microseconds latest() const;     // the initial RTT before the first sample
-  Microseconds minimum() const;    // over the connection; the initial RTT before the first sample
+  Microseconds smoothed() const {  // the initial RTT before the first sample
+    return std::max(Microseconds{smoothed_times_8_ / 8}, Microseconds{1});
+  }
+  Microseconds variation() const {  // half the initial RTT before the first sample
+    return Microseconds{variation_times_4_ / 4};
+  }
+  Microseconds latest() const { return latest_; }  // the initial RTT before the first sample
+  // Over the connection; the initial RTT before the first sample.
+  Microseconds minimum() const { return minimum_; }
 
   // CTO of RFC 6817: smoothed + 4 * variation, between the floor and the ceiling, doubled `backoff`
   // times. One second, doubled, before the first sample (RFC 6817 2.4.2).

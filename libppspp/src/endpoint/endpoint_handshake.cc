@@ -18,7 +18,8 @@ constexpr Microseconds kAlive = std::chrono::seconds(2);
 // four datagrams.
 constexpr Microseconds kPatience = std::chrono::seconds(20);
 constexpr Microseconds kLittlePatience = std::chrono::seconds(7);
-constexpr Microseconds kRoomAgain = std::chrono::seconds(1);  // full: when to look again
+constexpr Microseconds kUserPatience = std::chrono::minutes(3);  // 3.1.1(5): the rules of 3.12
+constexpr Microseconds kRoomAgain = std::chrono::seconds(1);     // full: when to look again
 
 }  // namespace
 
@@ -43,16 +44,15 @@ bool Endpoint::Impl::admits_inbound(const Member& member) const {
 
 // Our own first datagram, come back because we were told of our own address as a peer's.
 bool Endpoint::Impl::is_own_handshake(ChannelId source) const {
-  const auto found = channels_.find(source.value);
-  return found != channels_.end() && !found->second.was_established;
+  const Slot* const slot = channels_.find(source);
+  return slot != nullptr && !slot->was_established;
 }
 
 const Endpoint::Impl::Slot* Endpoint::Impl::find_initiated_by(const TransportAddress& peer,
                                                               ChannelId initiator) const {
   const auto found = by_initiator_.find({peer, initiator});
   if (found == by_initiator_.end()) return nullptr;
-  const auto channel = channels_.find(found->second.value);
-  return channel == channels_.end() ? nullptr : &channel->second;
+  return channels_.find(found->second);
 }
 
 // Anything that is not as it should be is met with silence: the datagram may be forged (#19).
@@ -181,10 +181,10 @@ void Endpoint::Impl::confirm(const HalfOpen& half_open, std::span<const std::byt
 
 // Two channels to one peer in one swarm: it lost its memory and came back, or both opened at once.
 void Endpoint::Impl::settle_twins(ChannelId fresh_id, Now now) {
-  const auto place = channels_.find(fresh_id.value);
-  if (place == channels_.end() || !place->second.channel->established()) return;
-  Swarm& swarm = *place->second.member->swarm;
-  Channel& fresh = *place->second.channel;
+  Slot* const slot = channels_.find(fresh_id);
+  if (slot == nullptr || !slot->channel->established()) return;
+  Swarm& swarm = *slot->member->swarm;
+  Channel& fresh = *slot->channel;
   Channel* twin = nullptr;
   for (Channel* other : swarm.channels()) {
     if (other != &fresh && other->established() && other->peer() == fresh.peer()) twin = other;
@@ -202,11 +202,11 @@ void Endpoint::Impl::settle_twins(ChannelId fresh_id, Now now) {
 // The first datagram to a peer. Whom nobody vouches for gets a few of them: it may be somebody who
 // knows nothing of us (12.2).
 void Endpoint::Impl::connect(Member& member, const AddressBook::Candidate& peer, Now now) {
-  ChannelOptions options = options_for(*member.swarm);
-  if (peer.source != PeerSource::user) {
-    options.handshake_patience = AddressBook::is_trusted(peer.source) ? kPatience : kLittlePatience;
-  }
-  auto channel = std::make_unique<Channel>(new_channel_id(), peer.address, options, now);
+  const Microseconds patience = peer.source == PeerSource::user        ? kUserPatience
+                                : AddressBook::is_trusted(peer.source) ? kPatience
+                                                                       : kLittlePatience;
+  auto channel = std::make_unique<Channel>(new_channel_id(), peer.address,
+                                           options_for(*member.swarm), patience, now);
   const ChannelId id = channel->local();
   add_channel(std::move(channel), member, now);
   touch(id);

@@ -92,6 +92,7 @@ Result<SwarmHandle> Endpoint::Impl::add_swarm(Result<std::unique_ptr<Swarm>> swa
   const auto waiting = sleeping_.take(id);
   Member& member = swarms_[handle];
   member.swarm = *std::move(swarm);
+  member.wake = swarm_deadlines_.enter();
   member.limits = limits;
   limit_swarm(member, now);
   drain(member);
@@ -181,10 +182,11 @@ std::unique_ptr<ChunkStore> Endpoint::Impl::leave(SwarmHandle handle, Now now) {
   if (sleeping_.contains(id)) --awake_;
   auto store = swarm.take_store();
   std::erase(dirty_, member);
+  report_all_counts();
   for (std::size_t i = 0; i < kPeerSources; ++i) totals_.addresses[i] -= member->addresses[i];
   up_.remove(member->upload);
   down_.remove(member->download);
-  swarm_deadlines_.forget(handle);
+  swarm_deadlines_.leave(member->wake);
   swarms_.erase(handle);
   return store;
 }
@@ -192,11 +194,12 @@ std::unique_ptr<ChunkStore> Endpoint::Impl::leave(SwarmHandle handle, Now now) {
 ChannelId Endpoint::Impl::new_channel_id() {
   for (;;) {  // 8.3: random, never 0, unique among ours
     const ChannelId id{static_cast<std::uint32_t>(random_.next_u64() >> 32)};
-    if (id.value != 0 && !channels_.contains(id.value) && half_open_.find(id) == nullptr) return id;
+    if (id.value != 0 && !channels_.contains(id) && half_open_.find(id) == nullptr) return id;
     // A source that is stuck (a fuzz input at its end) must not hang us.
     for (std::uint32_t next = id.value + 1; next != id.value; ++next) {
       const ChannelId other{next};
-      if (next != 0 && !channels_.contains(next) && half_open_.find(other) == nullptr) return other;
+      if (next != 0 && !channels_.contains(other) && half_open_.find(other) == nullptr)
+        return other;
     }
   }
 }
@@ -204,8 +207,9 @@ ChannelId Endpoint::Impl::new_channel_id() {
 Endpoint::Impl::Slot& Endpoint::Impl::add_channel(std::unique_ptr<Channel> channel, Member& member,
                                                   Now now) {
   Channel& added = *channel;
-  Slot& slot = channels_[added.local().value];
+  Slot& slot = channels_.add(added.local());
   slot.channel = std::move(channel);
+  slot.wake = deadlines_.enter();
   slot.member = &member;
   slot.upload.channel = slot.download.channel = added.local();
   limit_peer(slot, now);
@@ -219,9 +223,9 @@ Endpoint::Impl::Slot& Endpoint::Impl::add_channel(std::unique_ptr<Channel> chann
 }
 
 void Endpoint::Impl::touch(ChannelId id) {
-  const auto found = channels_.find(id.value);
-  if (found == channels_.end() || found->second.ready) return;
-  found->second.ready = true;
+  Slot* const slot = channels_.find(id);
+  if (slot == nullptr || slot->ready) return;
+  slot->ready = true;
   ready_.push_back(id);
 }
 
@@ -247,14 +251,14 @@ void Endpoint::Impl::handle_datagram(std::span<const std::byte> datagram,
     return;
   }
   if (id->value == 0) return handle_first_datagram(datagram, from, now);
-  if (const auto found = channels_.find(id->value); found != channels_.end()) {
-    Slot& slot = found->second;
-    if (slot.channel->peer() != from) {
+  if (Slot* const slot = channels_.find(*id); slot != nullptr) {
+    if (slot->channel->peer() != from) {
       ++counters_.wrong_address;  // decision 11: channels do not migrate
       return;
     }
-    hear(slot, datagram, now);
-    touch(*id);
+    hear(*slot, datagram, now);
+    if (std::exchange(slot->ready, true)) return;
+    ready_.push_back(*id);
     return;
   }
   const HalfOpen* half_open = half_open_.find(*id);
@@ -300,16 +304,17 @@ void Endpoint::Impl::drain(Member& member) {
   swarm.touched().clear();
   events_.insert(events_.end(), swarm.events().begin(), swarm.events().end());
   swarm.events().clear();
-  swarm_deadlines_.set(swarm.handle(), std::min({swarm.deadline(), swarm.address_book().deadline(),
-                                                 member.look_at}));
+  swarm_deadlines_.set(
+      member.wake, swarm.handle(),
+      std::min({swarm.deadline(), swarm.address_book().deadline(), member.look_at}));
   counters_.pex = scratch_.pex;
-  report_counts(member);
+  if (!std::exchange(member.to_report, true)) to_report_.push_back(&member);
 }
 
 void Endpoint::Impl::settle(ChannelId id, Now now) {
-  const auto found = channels_.find(id.value);
-  if (found == channels_.end()) return;
-  Slot& slot = found->second;
+  Slot* const found = channels_.find(id);
+  if (found == nullptr) return;
+  Slot& slot = *found;
   Channel& channel = *slot.channel;
   if (channel.established() && !slot.was_established) {
     slot.was_established = true;
@@ -336,9 +341,9 @@ void Endpoint::Impl::send_closing(Channel& channel) {
 }
 
 void Endpoint::Impl::end_channel(ChannelId id, Now now, bool retry_now) {
-  const auto found = channels_.find(id.value);
-  if (found == channels_.end()) return;
-  Slot& slot = found->second;
+  Slot* const found = channels_.find(id);
+  if (found == nullptr) return;
+  Slot& slot = *found;
   Channel& channel = *slot.channel;
   send_closing(channel);
   if (const auto* closed = std::get_if<Closed>(&channel.state())) {
@@ -361,8 +366,8 @@ void Endpoint::Impl::end_channel(ChannelId id, Now now, bool retry_now) {
   }
   up_.remove(member.upload, slot.upload);
   down_.remove(member.download, slot.download);
-  deadlines_.forget(id);
-  channels_.erase(found);
+  deadlines_.leave(slot.wake);
+  channels_.remove(id);
   swarm.address_book().hold({});  // there is room again
   start_peers(member, now);
 }
@@ -374,10 +379,10 @@ void Endpoint::Impl::handle_deadline(Now now) {
   deadlines_.take_due(now.monotonic, scratch_ids_);
   const std::vector<ChannelId> due = scratch_ids_;
   for (const ChannelId id : due) {
-    const auto found = channels_.find(id.value);
-    if (found == channels_.end()) continue;
-    Member& member = *found->second.member;
-    found->second.channel->handle_deadline(*member.swarm, now);
+    Slot* const slot = channels_.find(id);
+    if (slot == nullptr) continue;
+    Member& member = *slot->member;
+    slot->channel->handle_deadline(*member.swarm, now);
     touch(id);
     drain(member);
   }
@@ -407,19 +412,21 @@ std::optional<Event> Endpoint::Impl::poll_event() {
 }
 
 void Endpoint::Impl::handle_too_big(const TransportAddress& to, std::size_t size, Now now) {
-  for (auto& [id, slot] : channels_) {
+  channels_.for_each([&](ChannelId, const Slot& slot) {
     if (slot.channel->peer() == to) slot.channel->handle_too_big(size, now);
-  }
+  });
 }
 
 void Endpoint::Impl::check_invariants() const {
   std::size_t established = 0;
-  for (const auto& [id, slot] : channels_) {
+  channels_.for_each([&](ChannelId id, const Slot& slot) {
     if (slot.was_established) ++established;
-    PPSPP_ASSERT(slot.channel->local().value == id);
+    PPSPP_ASSERT(slot.channel->local() == id && channels_.find(id) == &slot);
     const auto own = slot.member->swarm->channels();
     PPSPP_ASSERT(std::find(own.begin(), own.end(), slot.channel.get()) != own.end());
-  }
+  });
+  deadlines_.check_invariants();
+  swarm_deadlines_.check_invariants();
   PPSPP_ASSERT(established == established_);
   std::size_t channels = 0;
   std::size_t active = 0;

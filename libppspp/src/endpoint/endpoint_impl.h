@@ -16,6 +16,7 @@
 #include "channel/channel.h"
 #include "discovery/address_book.h"
 #include "endpoint/access_list.h"
+#include "endpoint/channel_table.h"
 #include "endpoint/deadline_queue.h"
 #include "endpoint/fair_share.h"
 #include "endpoint/half_open.h"
@@ -67,7 +68,7 @@ class Endpoint::Impl {
   Swarm* find(SwarmHandle handle) const;
   LiveSwarm* find_live(SwarmHandle handle) const;
   const EndpointCounters& counters() const { return counters_; }
-  EndpointStatistics statistics(Now now) const;
+  EndpointStatistics statistics(Now now);
   std::vector<ChannelStatus> channels(SwarmHandle handle, Now now) const;
   bool idle() const;
   void check_invariants() const;
@@ -81,13 +82,16 @@ class Endpoint::Impl {
     bool dirty = false;                                    // stands in dirty_
     EndpointStatistics::Totals reported;                   // what of its counts is in the totals
     std::array<std::size_t, kPeerSources> addresses = {};  // the same, of its address book
-    TimePoint look_at = kNever;                            // whether it has the right neighbours
+    bool to_report = false;                                // stands in to_report_
+    DeadlineQueue<SwarmHandle>::Number wake = 0;
+    TimePoint look_at = kNever;     // whether it has the right neighbours
     TimePoint explore_at = kNever;  // when one may be replaced by an unknown peer
     bool exploring = false;
   };
   struct Slot {  // a channel of the table
     std::unique_ptr<Channel> channel;
     Member* member;
+    DeadlineQueue<ChannelId>::Number wake = 0;
     bool ready = false;  // stands in ready_
     bool was_established = false;
     FairShare::Waiter upload;
@@ -142,6 +146,7 @@ class Endpoint::Impl {
   void end_channel(ChannelId id, Now now, bool retry_now);
   void drain(Member& member);
   void report_counts(Member& member);
+  void report_all_counts();
   void send_closing(Channel& channel);
   std::optional<Transmit> poll_outgoing(std::span<std::byte> buffer);
   std::pair<ChannelId, Turn> next_channel(Now now);
@@ -170,7 +175,7 @@ class Endpoint::Impl {
   std::size_t awake_ = 0;          // of these, those that are joined
   std::size_t active_swarms_ = 0;  // that have a channel
 
-  std::unordered_map<std::uint32_t, Slot> channels_;
+  ChannelTable<Slot> channels_;
   std::size_t established_ = 0;
   HalfOpenTable half_open_;
   std::unordered_map<Initiator, ChannelId, HashInitiator> by_initiator_;
@@ -185,7 +190,8 @@ class Endpoint::Impl {
 
   std::deque<Event> events_;
   EndpointCounters counters_;
-  EndpointStatistics totals_;  // only what is counted as it happens
+  EndpointStatistics totals_;       // only what is counted as it happens
+  std::vector<Member*> to_report_;  // that may have counted something since
 };
 
 }  // namespace ppspp

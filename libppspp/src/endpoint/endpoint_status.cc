@@ -86,7 +86,16 @@ std::vector<ChannelStatus> Endpoint::Impl::channels(SwarmHandle handle, Now now)
   return all;
 }
 
-EndpointStatistics Endpoint::Impl::statistics(Now now) const {
+void Endpoint::Impl::report_all_counts() {
+  for (Member* member : to_report_) {
+    member->to_report = false;
+    report_counts(*member);
+  }
+  to_report_.clear();
+}
+
+EndpointStatistics Endpoint::Impl::statistics(Now now) {
+  report_all_counts();
   EndpointStatistics all = totals_;
   all.swarms = swarms_.size();
   all.swarms_active = active_swarms_;
@@ -95,10 +104,10 @@ EndpointStatistics Endpoint::Impl::statistics(Now now) const {
   all.channels_established = established_;
   all.half_open = half_open_.size();
   all.banned = access_.bans(now.monotonic).size();
-  for (const auto& [id, slot] : channels_) {
+  channels_.for_each([&all](ChannelId, const Slot& slot) {
     all.requests_queued += slot.channel->waiting_chunks();
     all.requests_outstanding += slot.channel->requests().chunks();
-  }
+  });
   return all;
 }
 

@@ -40,7 +40,7 @@ void Endpoint::Impl::limit_swarm(Member& member, Now now) {
 
 void Endpoint::Impl::limit_peers(Member& member, Now now) {
   for (const Channel* channel : member.swarm->channels()) {
-    limit_peer(channels_.at(channel->local().value), now);
+    limit_peer(*channels_.find(channel->local()), now);
     touch(channel->local());
   }
 }
@@ -90,17 +90,17 @@ std::pair<ChannelId, Endpoint::Impl::Turn> Endpoint::Impl::next_channel(Now now)
 
 std::optional<Transmit> Endpoint::Impl::fill_channel(ChannelId id, Turn turn,
                                                      std::span<std::byte> buffer, Now now) {
-  auto found = channels_.find(id.value);
-  if (found == channels_.end()) return std::nullopt;
-  Member& member = *found->second.member;
-  if (turn == Turn::ready) found->second.ready = false;
+  Slot* found = channels_.find(id);
+  if (found == nullptr) return std::nullopt;
+  Member& member = *found->member;
+  if (turn == Turn::ready) found->ready = false;
   settle(id, now);
-  found = channels_.find(id.value);
-  if (found == channels_.end()) {
+  found = channels_.find(id);
+  if (found == nullptr) {
     end_turn(member, turn, now);
     return std::nullopt;
   }
-  Slot& slot = found->second;
+  Slot& slot = *found;
   Swarm& swarm = *member.swarm;
   Channel& channel = *slot.channel;
 
@@ -135,7 +135,7 @@ void Endpoint::Impl::charge(Slot& slot, std::size_t sent, Turn turn, Now now) {
   if (sent != 0) up_.take(member.upload, slot.upload, sent, turn == Turn::upload, now.monotonic);
   const auto wait = [&](FairShare& share, FairShare::Lane& lane, FairShare::Waiter& waiter) {
     if (const auto at = share.wait(lane, waiter, now.monotonic)) {
-      deadlines_.set(slot.channel->local(), *at);
+      deadlines_.set(slot.wake, slot.channel->local(), *at);
     }
   };
   if (slot.channel->held_by_allowance()) wait(up_, member.upload, slot.upload);
@@ -149,7 +149,7 @@ void Endpoint::Impl::end_turn(Member& member, Turn turn, Now now) {
 
 void Endpoint::Impl::schedule(ChannelId id, const Slot& slot, Now now) {
   const TimePoint at = slot.channel->deadline(*slot.member->swarm);
-  if (at != kNever) deadlines_.set(id, std::max(at, now.monotonic + kSoonest));
+  if (at != kNever) deadlines_.set(slot.wake, id, std::max(at, now.monotonic + kSoonest));
 }
 
 }  // namespace ppspp
