@@ -89,9 +89,14 @@ void Channel::handle_datagram(std::span<const std::byte> datagram, ChannelContex
   sent_since_received_ = 0;
   confirm_at_ = kNever;
   const std::uint32_t hashes = hashes_used_ = context.next_hash_number();
-  while (const auto message = reader.next()) {
-    if (!handle_message(*message, hashes, context, now)) return;
+  bool goes_on = true;
+  while (goes_on) {
+    const auto message = reader.next();
+    if (!message) break;
+    goes_on = handle_message(*message, hashes, context, now);
   }
+  look_for_losses(now);
+  if (!goes_on) return;
   if (reader.error()) {
     ++decode_errors_;
     faults_.add(PeerFault::decode_error);

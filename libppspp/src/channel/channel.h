@@ -243,6 +243,8 @@ class Channel {
   void on_integrity(const Integrity& message, ChannelContext& context);
   void note_peer_has(ChunkRange range, ChannelContext& context, Now now);
   void on_ack(const Ack& message, ChannelContext& context, Now now);
+  Microseconds least_rtt(std::int64_t one_way_delay_us) const;
+  void look_for_losses(Now now);
   void on_have(ChunkRange range, ChannelContext& context, Now now);
   void on_choke(ChannelContext& context);
   void keep_early_hashes(std::uint32_t begin, ChannelContext& context);
@@ -412,6 +414,7 @@ class Channel {
   int probes_in_a_row_ = 0;
   int timeouts_in_a_row_ = 0;
   int probes_allowed_ = 0;  // datagrams that may exceed the window
+  bool acked_ = false;      // by the datagram that is being read
   bool halving_may_be_spurious_ = false;
   TimePoint paced_until_ = kNever;
   TimePoint way_made_since_ = kNever;  // for others, who ask for what nobody was sent yet

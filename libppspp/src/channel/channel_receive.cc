@@ -1,6 +1,7 @@
 // What comes from the peer: chunks, hashes, acknowledgements, availability (RFC 7574, 3.2 to 3.9).
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "base/overloaded.h"
 #include "channel/channel.h"
@@ -134,8 +135,8 @@ void Channel::on_ack(const Ack& message, ChannelContext& context, Now now) {
     ledbat_.on_spurious_loss(now.monotonic);
   }
   wanted_.remove(range);
-  const SentChunks::Acked acked =
-      sent_.on_ack(range, now.monotonic, rtt_.minimum() - rtt_.minimum() / 8);
+  const Microseconds least = least_rtt(message.one_way_delay_us);
+  const SentChunks::Acked acked = sent_.on_ack(range, now.monotonic, least - least / 8);
   chunks_delivered_ += acked.chunks;
   if (acked.chunks == 0) return;  // an old ACK, or one for what we never sent (12.6.4)
   last_progress_at_ = last_interest_at_ = now.monotonic;
@@ -143,12 +144,31 @@ void Channel::on_ack(const Ack& message, ChannelContext& context, Now now) {
   if (acked.rtt) {
     rtt_.on_sample(*acked.rtt, now.monotonic);
     ledbat_.on_rtt_sample(*acked.rtt, now.monotonic);
+  } else if (least > rtt_.smoothed()) {
+    // Else a path whose queue grows while everything on it is sent again never shows that it does.
+    rtt_.on_sample(least, now.monotonic);
   }
   path_.on_acked(acked.largest, acked.probe, now.monotonic);
   ledbat_.set_segment_size(path_.size());
   ledbat_.on_ack(acked.bytes, message.one_way_delay_us, rtt_.smoothed(), acked.app_limited,
                  now.monotonic);
   delay_sample_ = ledbat_.queueing_delay();
+  acked_ = true;
+}
+
+// How long what this ACK is for was under way at least: the shortest round trip ever, and the queue
+// that it met. So the ACK of a first copy is not taken for that of the second, which is still in
+// the same queue: all between the two would count as lost, and be sent again, and so on.
+Microseconds Channel::least_rtt(std::int64_t one_way_delay_us) const {
+  constexpr std::int64_t kLongestQueueUs = 2'000'000;  // the peer says it
+  const std::int64_t queue = one_way_delay_us - ledbat_.base_delay().value_or(one_way_delay_us);
+  return rtt_.minimum() + Microseconds(std::clamp<std::int64_t>(queue, 0, kLongestQueueUs));
+}
+
+// Losses show when all ACKs of a datagram are read: they come in the order of the chunks, which
+// need not be that in which these were sent.
+void Channel::look_for_losses(Now now) {
+  if (!std::exchange(acked_, false) || closed()) return;
   handle_lost(
       sent_.detect_losses(options_.ledbat.reordering_datagrams, rtt_.loss_delay(), now.monotonic),
       now);
