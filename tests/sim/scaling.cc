@@ -9,16 +9,19 @@
 #include <vector>
 
 #include "base/assert.h"
+#include "channel/handshake_check.h"
 #include "sim/content.h"
 #include "sim/cpu_time.h"
 #include "sim/sim_store.h"
 #include "sim/tracker.h"
+#include "sim/uplink_use.h"
 #include "sim/world.h"
 
 namespace ppspp::sim {
 namespace {
 
 constexpr SimTime kSecond = 1'000'000;
+constexpr SimTime kProgressEvery = 5 * kSecond;
 constexpr SimTime kAskAgain = 60 * kSecond;  // a tracker, for more peers
 
 class Scaling final : public Observer {
@@ -26,13 +29,18 @@ class Scaling final : public Observer {
   explicit Scaling(const ScalingOptions& options)
       : options_(options),
         world_(options.seed),
-        content_(options.size, options.seed, metadata(options), true) {
+        content_(options.size, options.seed, metadata(options), true),
+        use_(wire_format(content_.metadata())) {
     world_.set_observer(this);
   }
 
   int run();
 
-  void on_send(NodeId, const TransportAddress&, std::span<const std::byte>) override {}
+  void on_send(NodeId from, const TransportAddress& to,
+               std::span<const std::byte> datagram) override {
+    if (!options_.verbose) return;
+    if (const auto node = world_.find(to)) use_.add(from, *node, datagram);
+  }
   void on_receive(NodeId, const TransportAddress&, std::span<const std::byte>) override {}
   void after_turn(NodeId) override {}
   void on_event(NodeId node, const Event& event) override {
@@ -88,6 +96,7 @@ class Scaling final : public Observer {
   std::vector<Peer> peers_;  // by node
   std::size_t waiting_ = 0;  // original leechers that are here and not complete
   Sums gone_;                // of those that left
+  UplinkUse use_;
   std::uint64_t seeder_sent_ = 0;
   std::vector<double> times_;  // seconds, of the original ones
   std::vector<double> later_;  // of those that replaced others
@@ -180,7 +189,9 @@ void Scaling::progress() {
              100.0 * static_cast<double>(verified) /
                  static_cast<double>(content_.length() * options_.peers),
              times_.size(), options_.peers, static_cast<double>(channels) / members);
-  world_.at(world_.time() + 10 * kSecond, [this] { progress(); });
+  const double seconds = static_cast<double>(kProgressEvery) / kSecond;
+  fmt::print(stderr, "          {}\n", use_.line(options_.peers, options_.upload, seconds));
+  world_.at(world_.time() + kProgressEvery, [this] { progress(); });
 }
 
 int Scaling::run() {
