@@ -41,7 +41,8 @@ int main(int argc, char** argv) {
   scale->add_option("--neighbours", scaling.neighbours, "Addresses that the tracker names")
       ->capture_default_str();
   scale->add_option("--limit", scaling.limit, "Seconds of virtual time")->capture_default_str();
-  scale->add_flag("--verbose", scaling.verbose, "A line on stderr for each ten seconds");
+  scale->add_flag("--verbose", scaling.verbose,
+                  "What uplinks carried, on stderr, every five seconds");
 
   LiveOptions live;
   CLI::App* feed = app.add_subcommand("live", "How many viewers keep up with a feed");
@@ -77,7 +78,7 @@ int main(int argc, char** argv) {
   swarms->add_option("--seconds", many.seconds, "That one may take")->capture_default_str();
 
   CLI11_PARSE(app, argc, argv);
-  if (*scale) return run_scaling(scaling);
+  if (*scale) return run_scaling(scaling).exit_code;
   if (*feed) return run_live(live);
   if (*swarm) return run_one(seed, single);
   return run_many(many);

@@ -34,7 +34,7 @@ class Scaling final : public Observer {
     world_.set_observer(this);
   }
 
-  int run();
+  ScalingFigures run();
 
   void on_send(NodeId from, const TransportAddress& to,
                std::span<const std::byte> datagram) override {
@@ -86,7 +86,11 @@ class Scaling final : public Observer {
   void leave(NodeId node);
   void count(NodeId node);
   void progress();
-  void print(double cpu) const;
+  double bound_seconds() const {  // of the seeder's uplink
+    return static_cast<double>(options_.size) / static_cast<double>(options_.upload);
+  }
+  ScalingFigures work_out() const;
+  void print(const ScalingFigures& figures, double cpu) const;
 
   ScalingOptions options_;
   World world_;
@@ -194,7 +198,7 @@ void Scaling::progress() {
   world_.at(world_.time() + kProgressEvery, [this] { progress(); });
 }
 
-int Scaling::run() {
+ScalingFigures Scaling::run() {
   const double begin = cpu_seconds();
   add_peer(true);
   for (std::size_t i = 0; i < options_.peers; ++i) peers_[add_peer(false)].original = true;
@@ -205,12 +209,10 @@ int Scaling::run() {
   world_.run_until(options_.limit * kSecond);
   seeder_sent_ = world_.endpoint(0).status(peers_[0].swarm)->uploaded_bytes;
   for (const NodeId id : tracker_.members()) count(id);
-  print(cpu_seconds() - begin);
-  if (!verdicts_.all_well()) {
-    fmt::print(stderr, "WRONG CONTENT was stored\n");
-    return 1;
-  }
-  return waiting_ == 0 ? 0 : 3;
+  ScalingFigures figures = work_out();
+  print(figures, cpu_seconds() - begin);
+  if (!verdicts_.all_well()) fmt::print(stderr, "WRONG CONTENT was stored\n");
+  return figures;
 }
 
 double quantile(std::vector<double> values, double share) {
@@ -219,10 +221,18 @@ double quantile(std::vector<double> values, double share) {
   return values[static_cast<std::size_t>(share * static_cast<double>(values.size() - 1))];
 }
 
-void Scaling::print(double cpu) const {
-  const double bound =
-      static_cast<double>(options_.size) / static_cast<double>(options_.upload);  // the seeder's
-  const double all = waiting_ == 0 ? quantile(times_, 1) : 0;
+ScalingFigures Scaling::work_out() const {
+  ScalingFigures figures;
+  if (waiting_ != 0) figures.exit_code = 3;
+  if (!verdicts_.all_well()) figures.exit_code = 1;
+  if (waiting_ == 0) figures.ratio = quantile(times_, 1) / bound_seconds();
+  figures.median_ratio = quantile(times_, 0.5) / bound_seconds();
+  figures.seeder_share = static_cast<double>(seeder_sent_) /
+                         static_cast<double>(std::max<std::uint64_t>(1, gone_.downloaded));
+  return figures;
+}
+
+void Scaling::print(const ScalingFigures& figures, double cpu) const {
   const double elapsed = static_cast<double>(world_.time()) / kSecond - 1;
   const auto chunks = static_cast<double>(gone_.downloaded / options_.chunk_size + 1);
   rusage usage{};
@@ -233,10 +243,9 @@ void Scaling::print(double cpu) const {
       "seeder_share={:.4f} "
       "upload_use={:.3f} link_use={:.3f} resent={:.4f} duplicate={:.4f} dropped={} channels={:.1f}",
       options_.peers, options_.seed, options_.size, options_.upload, options_.neighbours,
-      options_.churn, times_.size(), all, quantile(times_, 0.5), quantile(times_, 0.99), bound,
-      all / bound, quantile(times_, 0.5) / bound,
-      static_cast<double>(seeder_sent_) /
-          static_cast<double>(std::max<std::uint64_t>(1, gone_.downloaded)),
+      options_.churn, times_.size(), figures.ratio * bound_seconds(), quantile(times_, 0.5),
+      quantile(times_, 0.99), bound_seconds(), figures.ratio, figures.median_ratio,
+      figures.seeder_share,
       static_cast<double>(gone_.uploaded) /
           (elapsed * static_cast<double>(options_.upload * (options_.peers + 1))),
       static_cast<double>(gone_.sent) /
@@ -253,7 +262,7 @@ void Scaling::print(double cpu) const {
 
 }  // namespace
 
-int run_scaling(const ScalingOptions& options) {
+ScalingFigures run_scaling(const ScalingOptions& options) {
   return Scaling(options).run();
 }
 

@@ -15,10 +15,17 @@ struct ScalingOptions {
   unsigned churn = 0;           // percent of the leechers that are replaced each minute
   std::size_t neighbours = 30;  // that the tracker names at once
   unsigned limit = 3'600;       // seconds of virtual time
-  bool verbose = false;         // a line for each ten seconds
+  bool verbose = false;         // what uplinks carried, every five seconds
 };
 
-// Prints one line. 0, or the exit code: 1 wrong content, 3 not everybody has got the file.
-int run_scaling(const ScalingOptions& options);
+struct ScalingFigures {
+  int exit_code = 0;        // 1 wrong content, 3 not everybody has got the file
+  double ratio = 0;         // of the time until all have it, to the bound
+  double median_ratio = 0;  // the same, until half of them have it
+  double seeder_share = 0;  // of all octets of content
+};
+
+// Prints one line.
+ScalingFigures run_scaling(const ScalingOptions& options);
 
 }  // namespace ppspp::sim

@@ -7,12 +7,13 @@
 namespace ppspp {
 namespace {
 
-constexpr Microseconds kOptimisticTurn = std::chrono::seconds(30);
+constexpr Microseconds kOptimisticTurn = std::chrono::seconds(20);
 constexpr Microseconds kTurn = std::chrono::seconds(20);  // of a seeder's peer
 constexpr Microseconds kQuickTurn = std::chrono::seconds(30);
 constexpr Microseconds kSlowTurn = std::chrono::seconds(10);
 constexpr std::size_t kSlotsPerOptimistic = 8;
 constexpr std::uint64_t kNewcomerChance = 3;
+constexpr int kDraws = 4;
 
 bool several_addresses(std::span<const ChokePeer> peers) {
   return std::any_of(peers.begin(), peers.end(),
@@ -107,17 +108,30 @@ void choose_in_order(const ChokeQuestion& q, Slots& slots, std::size_t keep_back
   }
 }
 
-// One more by chance; null: nobody is left.
-ChokePeer* draw(std::span<ChokePeer> peers, const Slots& slots, RandomSource& random) {
+// By chance; null: nobody is left.
+ChokePeer* draw_one(std::span<ChokePeer> peers, bool freeriders_too, const Slots& slots,
+                    RandomSource& random) {
   std::uint64_t tickets = 0;
   ChokePeer* drawn = nullptr;
   for (ChokePeer& peer : peers) {
-    if (peer.idle || !slots.may_take(peer)) continue;
+    if (peer.idle || (peer.freerider && !freeriders_too) || !slots.may_take(peer)) continue;
     const std::uint64_t own = peer.newcomer ? kNewcomerChance : 1;
     tickets += own;
     if (random.below(tickets) < own) drawn = &peer;
   }
   return drawn;
+}
+
+// One more. Of some that are drawn the one that has the least: whom nobody has chosen so far would
+// fall behind, and be the one that all wait for. That one must not be a freerider.
+ChokePeer* draw(std::span<ChokePeer> peers, const Slots& slots, RandomSource& random) {
+  ChokePeer* least = draw_one(peers, true, slots, random);
+  if (least == nullptr || least->freerider) return least;
+  for (int i = 1; i < kDraws; ++i) {
+    ChokePeer* const other = draw_one(peers, false, slots, random);
+    if (other->has < least->has) least = other;
+  }
+  return least;
 }
 
 }  // namespace

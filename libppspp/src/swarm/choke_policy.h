@@ -23,6 +23,7 @@ struct ChokePeer {
   std::uint64_t given = 0;    // octets that came from it in the last 10 to 20 s
   std::uint64_t taken = 0;    // octets that it ever got of us
   std::uint64_t rate = 0;     // octets per second that it takes now
+  std::uint64_t has = 0;      // chunks that it is known to have
   Microseconds lasting{0};    // since it was choked or unchoked
   bool chosen = false;        // the answer: it shall be unchoked
   bool chosen_blind = false;  // and that as the optimistic one
@@ -38,9 +39,9 @@ struct ChokeQuestion {
 };
 
 // Marks whom to serve. Fetching ourselves: those who gave most lately, then those who may yet give,
-// and freeriders where upload is left; besides, one in eight is unchoked by chance for 30 s,
-// newcomers three times as likely. Seeding: in turns, who has waited longest or got nothing yet
-// first, quick peers a longer turn than slow ones.
+// and freeriders where upload is left; besides, one in eight is unchoked by chance for 20 s,
+// newcomers three times as likely, rather one that has little. Seeding: in turns, who has waited
+// longest or got nothing yet first, quick peers a longer turn than slow ones.
 void choose_unchoked(const ChokeQuestion& question, RandomSource& random);
 
 // How many channels of one address may be unchoked while those of others wait.

@@ -128,6 +128,7 @@ ChokePeer Choker::look_at(Channel& channel, const Scene& scene, Now now) const {
                  .given = channel.bytes_received() - account.earlier.received,
                  .taken = channel.bytes_sent() + account.before.sent,
                  .rate = channel.send_rate(now),
+                 .has = channel.peer_has().count(),
                  .lasting = now.monotonic - account.since};
   const TimePoint asked_at = std::max(channel.last_interest_at(), account.since);
   peer.idle =
@@ -145,11 +146,20 @@ ChokePeer Choker::look_at(Channel& channel, const Scene& scene, Now now) const {
   return peer;
 }
 
+std::size_t Choker::quiet() const {
+  return static_cast<std::size_t>(
+      std::count_if(channels_.begin(), channels_.end(), [](const Channel* channel) {
+        return !channel->choking() && channel->has_nothing_to_send();
+      }));
+}
+
 void Choker::choose(const Scene& scene, RandomSource& random, Now now) {
   const bool full = now.monotonic >= full_review_at_;
   const auto served = static_cast<std::size_t>(std::count_if(
       peers_.begin(), peers_.end(), [](const ChokePeer& peer) { return peer.unchoked; }));
   std::size_t slots = gauge_.slots();
+  // Who is served and wants nothing just now does not keep others waiting for what is left.
+  if (gauge_.has_room() && slots < kFew) slots = std::min(kFew, slots + quiet());
   if (peers_.size() <= kFew) slots = peers_.size();
   // Between two reviews nobody loses what it has.
   if (!full) slots = std::max(slots, served);

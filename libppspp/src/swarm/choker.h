@@ -63,6 +63,7 @@ class Choker {
   void look(const Scene& scene, bool full, Now now);
   ChokePeer look_at(Channel& channel, const Scene& scene, Now now) const;
   bool nobody_waits() const;
+  std::size_t quiet() const;
   void choose(const Scene& scene, RandomSource& random, Now now);
   void obey(std::vector<ChannelId>& touched, Now now);
   void schedule(const Scene& scene, Now now);

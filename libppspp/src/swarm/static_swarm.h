@@ -76,6 +76,7 @@ class StaticSwarm final : public Swarm {
   void wake_hungry(ChunkRange range, std::size_t most, const Channel* but);
   void schedule_review(Now now);
   void review_requests(Now now);
+  bool uploads_little() const;
   Microseconds have_round() const;
   void tell_stored(ChunkRange run, Now now) override;
   std::vector<ChunkRange> take_announceable();

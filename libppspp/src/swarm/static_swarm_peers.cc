@@ -12,8 +12,8 @@ constexpr Microseconds kReviewEvery = std::chrono::milliseconds(250);
 constexpr double kReviewSeconds = 0.25;
 // A datagram with HAVEs, the share of the download that they may take, and what they may wait.
 constexpr double kHaveOctets = 60;
-constexpr double kHaveShare = 0.02;
-constexpr Microseconds kLongestHaveDelay = std::chrono::seconds(1);
+constexpr double kHaveShare = 0.012;
+constexpr Microseconds kLongestHaveDelay = std::chrono::milliseconds(2'500);
 // At first nobody has anything for the others: all is told soon.
 constexpr std::uint64_t kToldSoonBytes = 512 << 10;
 constexpr std::size_t kFewSources = 4;
@@ -22,6 +22,9 @@ constexpr std::size_t kFewSources = 4;
 constexpr std::size_t kToldAtOnce = 8;
 constexpr Microseconds kRoundPerChannel = std::chrono::milliseconds(2);
 constexpr Microseconds kLongestRound = std::chrono::milliseconds(250);
+// While the uplink has next to nothing to do, whatever there is can be told: others wait for it.
+constexpr Microseconds kIdleRound = std::chrono::milliseconds(20);
+constexpr std::size_t kBusyChannels = 3;
 // Of what is not whole yet, peers hear every so many rounds.
 constexpr std::uint32_t kRoundsOfGroups = 8;
 constexpr std::size_t kMostLookedAt = 32;
@@ -132,7 +135,7 @@ void StaticSwarm::schedule_review(Now now) {
   if (review_at_ == kNever) review_at_ = now.monotonic + kReviewEvery;
 }
 
-// So that HAVEs for those who cannot ask for the chunks take some two percent of what comes in.
+// So that HAVEs for those who cannot ask for the chunks take a percent or two of what comes in.
 void StaticSwarm::set_lazy_have_delay() {
   const std::uint64_t downloaded = counts_.downloaded_bytes;
   const auto fresh = static_cast<double>(downloaded - downloaded_at_review_);
@@ -160,8 +163,18 @@ void StaticSwarm::review_requests(Now now) {
 
 // --- What they are told
 
+// Hardly anybody has asked us for anything that has not left and arrived.
+bool StaticSwarm::uploads_little() const {
+  std::size_t busy = 0;
+  for (const Channel* channel : channels_) {
+    if (!channel->has_nothing_to_send() && ++busy >= kBusyChannels) return false;
+  }
+  return true;
+}
+
 Microseconds StaticSwarm::have_round() const {
   if (channels_.size() <= kToldAtOnce) return Microseconds(0);
+  if (uploads_little()) return kIdleRound;
   return std::min<Microseconds>(kRoundPerChannel * static_cast<std::int64_t>(channels_.size()),
                                 kLongestRound);
 }
@@ -181,7 +194,7 @@ void StaticSwarm::tell_stored(ChunkRange run, Now now) {
 std::vector<ChunkRange> StaticSwarm::take_announceable() {
   std::vector<ChunkRange> all = pending_haves_.ranges();
   pending_haves_.clear();
-  const bool in_groups = channels_.size() > kToldAtOnce && rarest_ != nullptr;
+  const bool in_groups = channels_.size() > kToldAtOnce && rarest_ != nullptr && !uploads_little();
   if (!in_groups || ++rounds_ % kRoundsOfGroups == 0) return all;
   std::vector<ChunkRange> whole;
   for (const ChunkRange run : all) {

@@ -23,16 +23,19 @@ class UploadGauge {
   std::size_t slots() const { return slots_; }
   // Lately there were queues or losses on most paths, or a limit held what would leave.
   bool scarce() const { return readings_with_room_ < kPatience; }
+  // At the last reading there was upload left.
+  bool has_room() const { return readings_with_room_ > 0; }
   // Besides: about as much leaves as ever lately.
   bool full() const { return scarce() && current_ >= capacity_ / 4 * 3; }
   std::uint64_t rate() const { return rate_; }  // octets per second, over some seconds
 
  private:
   std::uint64_t count(std::span<Channel* const> channels, Now now);
-  void set_slots(bool waiting, std::size_t active);
+  void set_slots(bool waiting);
 
   std::size_t slots_ = kFirstSlots;
-  std::size_t active_ = 0;
+  std::size_t active_ = 0;             // something was acknowledged by them lately
+  std::size_t busy_ = 0;               // something is on its way to them, or to be sent
   static constexpr int kPatience = 4;  // readings
   int readings_with_room_ = kPatience;
   std::uint64_t current_ = 0;
