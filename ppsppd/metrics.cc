@@ -99,6 +99,15 @@ void write_channels(MetricsWriter& out, const EndpointStatistics& endpoint) {
   out.histogram({}, endpoint.queueing_delay);
 }
 
+void write_choking(MetricsWriter& out, const EndpointStatistics& endpoint) {
+  out.single("ppspp_chokes_total", kCounter,
+             "Peers that were choked: asked to wait for their turn.",
+             endpoint.static_swarms.chokes);
+  out.single("ppspp_optimistic_unchokes_total", kCounter,
+             "Peers that were unchoked by chance, to see what they give.",
+             endpoint.static_swarms.optimistic_unchokes);
+}
+
 void write_addresses(MetricsWriter& out, const EndpointStatistics& endpoint,
                      const PexCounters& pex) {
   constexpr std::array<std::string_view, kPeerSources> kSources = {
@@ -115,6 +124,10 @@ void write_addresses(MetricsWriter& out, const EndpointStatistics& endpoint,
   out.sample({{"direction", "out"}, {"type", "request"}}, pex.requests_out);
   out.sample({{"direction", "out"}, {"type", "address"}}, pex.addresses_out);
   out.sample({{"direction", "out"}, {"type", "certificate"}}, pex.certificates_out);
+  out.family("ppspp_pex_addresses_total", kCounter,
+             "Addresses that peers told, by what became of them; the others were known.");
+  out.sample({{"result", "learned"}}, pex.addresses_learned);
+  out.sample({{"result", "refused"}}, pex.addresses_refused);
   out.single("ppspp_pex_ignored_total", kCounter,
              "Messages of peer exchange that came too often, unasked or against the rules.",
              pex.ignored);
@@ -272,6 +285,7 @@ std::string metrics_text(const MetricsInput& input) {
   write_swarms(out, input.snapshot);
   write_content(out, input.snapshot);
   write_channels(out, input.snapshot.node.endpoint);
+  write_choking(out, input.snapshot.node.endpoint);
   write_addresses(out, input.snapshot.node.endpoint, input.snapshot.node.counters.pex);
   write_port(out, input.snapshot.node);
   write_local_discovery(out, input.snapshot.node.local_discovery);

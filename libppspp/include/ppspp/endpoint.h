@@ -101,7 +101,9 @@ struct EndpointStatistics {
     std::uint64_t chunks_unverifiable = 0;  // dropped for want of a hash
     std::uint64_t chunks_duplicate = 0;
     std::uint64_t chunks_retransmitted = 0;
-    std::uint64_t chunks_skipped = 0;  // live: given up
+    std::uint64_t chunks_skipped = 0;       // live: given up
+    std::uint64_t chokes = 0;               // peers that we began to choke (3.9)
+    std::uint64_t optimistic_unchokes = 0;  // of those that we unchoked: by chance (decision 55)
   };
   Totals static_swarms;
   Totals live_swarms;

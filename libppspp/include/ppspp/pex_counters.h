@@ -14,6 +14,8 @@ struct PexCounters {
   std::uint64_t certificates_out = 0;
   std::uint64_t certificates_accepted = 0;
   std::uint64_t certificates_refused = 0;  // checked, and they did not hold
+  std::uint64_t addresses_learned = 0;     // that were not known, by certificates as well
+  std::uint64_t addresses_refused = 0;     // of no use to us, or against the rules (3.10.1)
   std::uint64_t ignored = 0;               // too often, unasked, or against the rules
 };
 

@@ -44,6 +44,7 @@ ChannelStatus status_of(const Channel& channel, const Swarm& swarm, Now now) {
 
 EndpointStatistics::Totals counts_of(const Swarm& swarm) {
   const SwarmStatus& counts = swarm.counts();
+  const Swarm::ChokeCounts choking = swarm.choke_counts();
   return {.bytes_in = counts.downloaded_bytes,
           .bytes_out = counts.uploaded_bytes,
           .chunks_verified = swarm.chunks_stored(),
@@ -51,7 +52,9 @@ EndpointStatistics::Totals counts_of(const Swarm& swarm) {
           .chunks_unverifiable = counts.chunks_unverifiable,
           .chunks_duplicate = counts.chunks_duplicate,
           .chunks_retransmitted = counts.chunks_retransmitted,
-          .chunks_skipped = swarm.chunks_skipped()};
+          .chunks_skipped = swarm.chunks_skipped(),
+          .chokes = choking.chokes,
+          .optimistic_unchokes = choking.optimistic_unchokes};
 }
 
 }  // namespace
@@ -66,7 +69,9 @@ void Endpoint::Impl::report_counts(Member& member) {
                                              &Totals::chunks_unverifiable,
                                              &Totals::chunks_duplicate,
                                              &Totals::chunks_retransmitted,
-                                             &Totals::chunks_skipped};
+                                             &Totals::chunks_skipped,
+                                             &Totals::chokes,
+                                             &Totals::optimistic_unchokes};
   Totals& totals = member.swarm->metadata().live ? totals_.live_swarms : totals_.static_swarms;
   const Totals counts = counts_of(*member.swarm);
   for (const auto count : kAll) totals.*count += counts.*count - member.reported.*count;

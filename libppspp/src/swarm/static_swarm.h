@@ -93,6 +93,7 @@ class StaticSwarm final : public Swarm {
   void tell_complete(Now now);
 
   // static_swarm_share.cc
+  ChokeCounts choke_counts() const override;
   Choker::Scene scene() const;
   TimePoint sharing_deadline() const {
     return sharing_ != nullptr ? sharing_->choker.deadline() : kNever;

@@ -12,6 +12,12 @@ Choker::Scene StaticSwarm::scene() const {
           .seeding = complete_};
 }
 
+Swarm::ChokeCounts StaticSwarm::choke_counts() const {
+  if (sharing_ == nullptr) return {};
+  const Choker::Counts& counts = sharing_->choker.counts();
+  return {counts.chokes, counts.optimistic_unchokes};
+}
+
 void StaticSwarm::on_established(Channel& channel, Now now) {
   Swarm::on_established(channel, now);
   if (store_failed_) return;

@@ -86,6 +86,11 @@ class Swarm : public ChannelContext {
 
   virtual SwarmStatus status() const;
   // What status() counts, without what it has to work out.
+  struct ChokeCounts {
+    std::uint64_t chokes = 0;
+    std::uint64_t optimistic_unchokes = 0;
+  };
+  virtual ChokeCounts choke_counts() const { return {}; }
   const SwarmStatus& counts() const { return counts_; }
   std::uint64_t chunks_stored() const { return chunks_stored_; }  // in this run
   virtual std::uint64_t chunks_skipped() const { return 0; }      // live: given up

@@ -54,8 +54,11 @@ std::span<const std::byte> Swarm::certificate_of(const TransportAddress& peer, N
 }
 
 Swarm::Told Swarm::receive_address(Channel& from, const TransportAddress& address, Now now) {
-  if (!looks_for_peers() || !is_benign(from.peer())) return Told::useless;
-  return take_peer(from, address, PeerSource::pex, now);
+  const Told told = looks_for_peers() && is_benign(from.peer())
+                        ? take_peer(from, address, PeerSource::pex, now)
+                        : Told::useless;
+  if (told == Told::useless) ++scratch_.pex.addresses_refused;
+  return told;
 }
 
 Swarm::Told Swarm::take_peer(Channel& from, const TransportAddress& address, PeerSource source,
@@ -66,7 +69,9 @@ Swarm::Told Swarm::take_peer(Channel& from, const TransportAddress& address, Pee
       std::any_of(channels_.begin(), channels_.end(),
                   [&](const Channel* channel) { return channel->peer() == *peer; });
   if (connected || address_book_.knows(*peer)) return Told::known;
-  return add_peer(*peer, source, now, from.peer()) ? Told::fresh : Told::useless;
+  if (!add_peer(*peer, source, now, from.peer())) return Told::useless;
+  ++scratch_.pex.addresses_learned;
+  return Told::fresh;
 }
 
 // What does not hold costs its sender all others (12.2.2 #185), and a check is a check for
@@ -85,6 +90,7 @@ Swarm::Told Swarm::receive_certificate(Channel& from, std::span<const std::byte>
   const Told told = own || !looks_for_peers()
                         ? Told::known
                         : take_peer(from, *address, PeerSource::certified, now);
+  if (told == Told::useless) ++scratch_.pex.addresses_refused;
   if (told != Told::useless) certificates_.keep(*address, der, random_);
   return told;
 }
