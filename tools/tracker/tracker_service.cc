@@ -296,6 +296,8 @@ Response TrackerService::answer(const Asked& asked, const Find& find) {
   result.peers =
       list(asked, *member->swarm, peer, find.peer_num, member->mode == PeerMode::seeder, asked.now);
   response.results.push_back(std::move(result));
+  // Now, as the next report may be far away: any request keeps a peer registered.
+  add_certificates(*peer, response, asked.now);
   return response;
 }
 
