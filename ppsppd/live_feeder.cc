@@ -71,6 +71,8 @@ Result<void> LiveFeeder::begin() {
   }
   service_.set_state(*found, SwarmState::live);
   request_ = *request->live;
+  trackers_ = request->trackers;
+  authority_ = authority_of(*request);
   if (const auto published = publish(request_); !published) return published;
   try_input();
   return {};
@@ -112,6 +114,8 @@ Result<void> LiveFeeder::publish(const control::AddLive& request) {
   options.metadata.integrity = IntegrityMethod::unified_merkle;
   if (request.chunk_size) options.metadata.chunk_size = *request.chunk_size;
   options.metadata.chunks_per_signature = request.chunks_per_signature;
+  options.metadata.authority = authority_;
+  options.trackers = trackers_;
   options.display_name = found.record.name;
   options.live.discard_window = request.discard_window.value_or(0);
   options.live.first_chunk = numbers->first();

@@ -40,6 +40,8 @@ class LiveFeeder {
   Service::Impl& service_;
   std::uint64_t number_;
   control::AddLive request_;
+  std::vector<std::string> trackers_;
+  std::vector<std::byte> authority_;
   boost::asio::steady_timer timer_;
   std::chrono::seconds pause_{1};
   std::unique_ptr<tools::LiveInput> input_;

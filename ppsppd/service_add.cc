@@ -12,6 +12,7 @@
 #include "live_feeder.h"
 #include "service_impl.h"
 #include "service_tools.h"
+#include "tracker/url.h"
 
 namespace ppspp::daemon {
 
@@ -75,6 +76,11 @@ void Service::Impl::add(control::AddRequest request, Done<SwarmInfo> done) {
   if (const auto room = room_for_one_more(); !room) return refuse(room.error(), done);
   for (const std::string& peer : request.peers) {
     if (const auto parsed = HostPort::parse(peer); !parsed) return refuse(parsed.error(), done);
+  }
+  for (std::string& tracker : request.trackers) {
+    const auto parsed = tracker::Url::parse(tracker);
+    if (!parsed) return refuse(parsed.error(), done);
+    tracker = parsed->to_string();
   }
   Result<Entry*> added = request.file  ? add_file(request)
                          : request.url ? add_url(request)
@@ -144,6 +150,7 @@ Result<SwarmEntry*> Service::Impl::add_url(const control::AddRequest& request) {
   record.number = take_number();
   record.kind = url->metadata.live ? SwarmKind::live : SwarmKind::download;
   record.peers.insert(record.peers.end(), url->peers.begin(), url->peers.end());
+  add_missing(url->trackers, request.trackers);
   if (record.name.empty()) record.name = url->file_name();
   url->peers.clear();
   record.id = id;

@@ -67,7 +67,7 @@ void Service::Impl::bundle(Entry& entry) {
   const fs::path directory = entry.record.path, output = content_path(entry.record);
   auto building = std::make_shared<Result<BundleSummary>>();
   BundleOptions options;
-  if (const auto how = how_to_hash(entry)) options.alignment = how->chunk_size;
+  if (const auto how = how_to_hash(entry)) options.alignment = how->metadata.chunk_size;
   options.progress = [this](std::uint64_t, std::uint64_t) { return !background_.cancelled(); };
   ++hashing_;
   hashing_paths_.insert(entry.record.path);
@@ -98,18 +98,24 @@ void Service::Impl::take_bundle(Entry& entry, const Result<BundleSummary>& built
   hash_file(entry);
 }
 
-Result<SwarmMetadata> Service::Impl::how_to_hash(const Entry& entry) const {
+// Only how, without what: ID, length and peers.
+Result<SwarmUrl> Service::Impl::how_to_hash(const Entry& entry) const {
   if (!entry.record.url.empty()) {  // it was hashed, or fetched, before: in the same way
-    const auto url = SwarmUrl::parse(entry.record.url);
+    auto url = SwarmUrl::parse(entry.record.url);
     if (!url) return tl::unexpected(url.error());
-    SwarmMetadata metadata = url->metadata;
-    metadata.id = {};
-    metadata.content_length.reset();
-    return metadata;
+    url->metadata.id = {};
+    url->metadata.content_length.reset();
+    return *std::move(url);
   }
   const auto request = control::from_json<control::AddRequest>(entry.record.request);
   if (!request) return tl::unexpected(request.error());
-  return metadata_of(request->file.value_or(control::AddFile{}));
+  auto metadata = metadata_of(request->file.value_or(control::AddFile{}));
+  if (!metadata) return tl::unexpected(metadata.error());
+  metadata->authority = authority_of(*request);
+  SwarmUrl url;
+  url.metadata = *std::move(metadata);
+  url.trackers = request->trackers;
+  return url;
 }
 
 void Service::Impl::hash(Entry& entry) {
@@ -119,10 +125,11 @@ void Service::Impl::hash(Entry& entry) {
 
 void Service::Impl::hash_file(Entry& entry) {
   const Number number = entry.record.number;
-  const auto metadata = how_to_hash(entry);
-  if (!metadata) return fail_entry(entry, metadata.error());
+  const auto how = how_to_hash(entry);
+  if (!how) return fail_entry(entry, how.error());
   SeedOptions options;
-  options.metadata = *metadata;
+  options.metadata = how->metadata;
+  options.trackers = how->trackers;
   options.allow_unprotected = options.metadata.integrity == IntegrityMethod::none;
   options.display_name = entry.record.name;
   options.keep_tree = fresh_tree(state_.tree(number));

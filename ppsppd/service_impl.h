@@ -157,7 +157,7 @@ class Service::Impl {
   void hash_file(Entry& entry);
   void bundle(Entry& entry);
   void take_bundle(Entry& entry, const Result<BundleSummary>& built);
-  Result<SwarmMetadata> how_to_hash(const Entry& entry) const;
+  Result<SwarmUrl> how_to_hash(const Entry& entry) const;
   void hashed(Number number, std::uint64_t life, Result<Swarm> swarm);
   void take_hashed(Entry& entry, const SwarmUrl& url, const std::optional<FileStamp>& stamp);
 

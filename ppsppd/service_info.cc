@@ -166,11 +166,7 @@ std::string Service::Impl::url_for_others(const SwarmRecord& record) const {
   auto url = SwarmUrl::parse(record.url);
   if (!url) return record.url;
   url->display_name = record.name;
-  for (const std::string& tracker : config_.tracker.urls) {
-    const bool named =
-        std::find(url->trackers.begin(), url->trackers.end(), tracker) != url->trackers.end();
-    if (!named) url->trackers.push_back(tracker);
-  }
+  add_missing(url->trackers, config_.tracker.urls);
   return url->to_string();
 }
 

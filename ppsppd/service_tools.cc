@@ -3,6 +3,7 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <ctime>
 #include <utility>
 
@@ -54,6 +55,18 @@ Result<SwarmMetadata> metadata_of(const control::AddFile& file) {
                             metadata.chunk_size, kMinChunkSize, kMaxChunkSize));
   }
   return metadata;
+}
+
+std::vector<std::byte> authority_of(const control::AddRequest& request) {
+  const auto key = SwarmId::from_hex(request.authority);
+  if (!key) return {};
+  return {key->octets().begin(), key->octets().end()};
+}
+
+void add_missing(std::vector<std::string>& all, const std::vector<std::string>& more) {
+  for (const std::string& one : more) {
+    if (std::find(all.begin(), all.end(), one) == all.end()) all.push_back(one);
+  }
 }
 
 std::string day_of(std::int64_t seconds_since_1970) {

@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "catalogue.h"
 #include "config.h"
@@ -20,6 +21,9 @@ inline bool holds_path(const SwarmRecord& record) {
 
 // How a file is to be cut and hashed. Errors: names that do not exist, what does not fit together.
 Result<SwarmMetadata> metadata_of(const control::AddFile& file);
+// AddRequest::authority, which was checked.
+std::vector<std::byte> authority_of(const control::AddRequest& request);
+void add_missing(std::vector<std::string>& all, const std::vector<std::string>& more);
 
 Result<AddressRules> rules_of(const Config::Access& access);
 

@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <fstream>
 
+#include "base/dnskey.h"
 #include "ppspp/swarm_url.h"
 #include "tracker/url.h"
 
@@ -75,6 +77,31 @@ std::string first_line(std::string text) {
   return text;
 }
 
+// A key in hex, or the file that has it.
+Result<std::vector<std::byte>> read_authority(const std::string& text) {
+  constexpr std::size_t kLongest = 4'096;
+  auto key = SwarmId::from_hex(text);
+  if (!key) {
+    std::ifstream file(text, std::ios::binary);
+    if (!file) {
+      return fail(Errc::invalid_argument,
+                  fmt::format("'{}' is neither a key in hex nor a file that can be read", text));
+    }
+    std::string content(kLongest, '\0');
+    file.read(content.data(), static_cast<std::streamsize>(content.size()));
+    content.resize(static_cast<std::size_t>(file.gcount()));
+    content.erase(content.find_last_not_of(" \t\r\n") + 1);
+    key = SwarmId::from_hex(content);
+  }
+  if (!key || !parse_dnskey(key->octets())) {
+    return fail(Errc::invalid_argument,
+                fmt::format("'{}' has no public key: write to it what ppspp-tracker --print-ca "
+                            "prints",
+                            text));
+  }
+  return std::vector<std::byte>(key->octets().begin(), key->octets().end());
+}
+
 }  // namespace
 
 Result<std::uint64_t> parse_rate(std::string_view text) {
@@ -122,6 +149,7 @@ void SwarmOptions::apply_to(SwarmMetadata& metadata) const {
   if (addressing) metadata.addressing = *addressing;
   if (hash) metadata.hash = *hash;
   if (integrity) metadata.integrity = *integrity;
+  if (!authority.empty()) metadata.authority = authority;
 }
 
 CommandLine::CommandLine(std::string name, std::string purpose, std::string positional)
@@ -227,6 +255,13 @@ void CommandLine::add_swarm_options(SwarmOptions& target, bool for_url) {
       },
       "Integrity protection: merkle or none; of a live feed, unified-merkle or sign-all",
       standard("merkle, or unified-merkle with --live"));
+  option(
+      "--authority", "KEY|FILE",
+      [&target](const std::string& text) {
+        return read_authority(text).map([&](auto key) { target.authority = std::move(key); });
+      },
+      "The tracker that certifies peers: what ppspp-tracker --print-ca prints, or a file with it",
+      standard("none"));
 }
 
 void CommandLine::add_peers(std::vector<std::string>& target, const std::string& description,
@@ -251,8 +286,7 @@ void CommandLine::add_pex(bool& off) {
   flag("--no-pex", off, "Do not ask peers for others, nor tell them of others");
 }
 
-void CommandLine::add_trackers(std::vector<std::string>& urls, std::string& ca,
-                               const std::string& description) {
+void CommandLine::add_tracker_urls(std::vector<std::string>& urls, const std::string& description) {
   repeatable(
       "--tracker", "URL",
       [&urls](const std::string& text) -> Result<void> {
@@ -262,6 +296,11 @@ void CommandLine::add_trackers(std::vector<std::string>& urls, std::string& ca,
         return {};
       },
       description);
+}
+
+void CommandLine::add_trackers(std::vector<std::string>& urls, std::string& ca,
+                               const std::string& description) {
+  add_tracker_urls(urls, description);
   app_->add_option("--tracker-ca", ca,
                    "A PEM file of certificates that trackers with https may have, besides those "
                    "that the system trusts")
@@ -296,6 +335,23 @@ CLI::Option* CommandLine::add_signature(std::optional<SignatureAlgorithm>& targe
 
 CLI::Option* CommandLine::add_daemon(std::string& target, const std::string& description) {
   return app_->add_flag("--daemon", target, description)->type_name("[=SOCKET]");
+}
+
+void CommandLine::add_config(std::filesystem::path& file, const std::string& description,
+                             const std::string& default_value) {
+  option(
+      "--config", "FILE",
+      [&file](const std::string& text) -> Result<void> {
+        if (text.empty()) return fail(Errc::invalid_argument, "needs the name of a file");
+        file = text;
+        return {};
+      },
+      description, default_value);
+}
+
+void CommandLine::add_config_modes(bool& check, bool& print) {
+  flag("--check", check, "Check the configuration, and say nothing if it is right");
+  flag("--print-config", print, "Print the configuration that is in force, with all defaults");
 }
 
 void CommandLine::add_verbose(int& target) {

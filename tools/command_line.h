@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -33,6 +34,7 @@ struct SwarmOptions {
   std::optional<ChunkAddressing> addressing;
   std::optional<HashFunction> hash;
   std::optional<IntegrityMethod> integrity;
+  std::vector<std::byte> authority;  // as in SwarmMetadata; empty: not given
 
   void apply_to(SwarmMetadata& metadata) const;
   // "No integrity protection" with peers anywhere: only if it was asked for by name.
@@ -63,6 +65,7 @@ class CommandLine {
                  const std::string& names = "--peer");
   void add_local_discovery(bool& off);
   void add_pex(bool& off);
+  void add_tracker_urls(std::vector<std::string>& urls, const std::string& description);
   // --tracker and --tracker-ca; `description` of the former.
   void add_trackers(std::vector<std::string>& urls, std::string& ca,
                     const std::string& description);
@@ -73,6 +76,10 @@ class CommandLine {
   // --daemon[=SOCKET]; the value is always behind an equals sign, so that a file may follow.
   CLI::Option* add_daemon(std::string& target, const std::string& description);
   void add_verbose(int& target);
+  // Of a service: --config, and --check and --print-config, which end it.
+  void add_config(std::filesystem::path& file, const std::string& description,
+                  const std::string& default_value);
+  void add_config_modes(bool& check, bool& print);
 
   // Nothing, or how the program ends right away.
   std::optional<EarlyExit> parse(int argc, const char* const* argv);

@@ -36,6 +36,7 @@ struct Addition {
   std::vector<CLI::Option*> of_files;
   std::vector<CLI::Option*> of_urls;
   std::vector<CLI::Option*> of_feeds;
+  std::vector<CLI::Option*> of_both;  // files and feeds
 };
 
 template <typename T>
@@ -99,6 +100,7 @@ Result<control::AddLive> live_request(const Addition& given) {
 // The one way of adding that the input means, with what belongs to it.
 Result<void> choose(const Addition& given, control::AddRequest& request) {
   Result<void> fits;
+  request.authority = SwarmId(given.swarm.authority).to_hex();
   if (given.live) {
     fits = refuse(given.of_urls, "URLs that are fetched");
     if (fits) fits = refuse({given.of_files.begin() + 1, given.of_files.end()}, "files");
@@ -108,6 +110,7 @@ Result<void> choose(const Addition& given, control::AddRequest& request) {
   if (fits = refuse(given.of_feeds, "live feeds, which need --live"); !fits) return fits;
   if (is_swarm_url(given.input)) {
     if (fits = refuse(given.of_files, "files that are hashed here"); !fits) return fits;
+    if (fits = refuse(given.of_both, "what is published here"); !fits) return fits;
     return url_request(given).map([&](auto url) { request.url = std::move(url); });
   }
   if (fits = refuse(given.of_urls, "URLs that are fetched"); !fits) return fits;
@@ -158,6 +161,7 @@ void add_kinds(CommandLine& line, const std::shared_ptr<Addition>& given) {
   given->of_files.back()
       ->description("Integrity protection: merkle or none")
       ->default_str("merkle");
+  given->of_both = {line.app().get_option("--authority")};
   given->of_urls = {
       line.app()
           .add_option("-o,--output", given->output, "The file that a URL's content goes to")
@@ -201,6 +205,9 @@ std::function<Result<void>()> add_add_options(CommandLine& line, control::AddReq
       .add_option("--label", request.label, "A word to find it by, and for bills")
       ->type_name("TEXT");
   line.add_peers(request.peers, "A peer to contact, repeatable");
+  line.add_tracker_urls(request.trackers,
+                        "A tracker to announce it to, besides those that the daemon tells of all "
+                        "swarms; repeatable");
   add_limits(line, request.limits);
   line.flag("--paused", request.paused, "Do not begin before it is resumed");
   line.option("--open-at", "TIME", take_time(request.opens_at),

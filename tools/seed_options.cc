@@ -159,6 +159,8 @@ Result<void> hand_to_daemon(SeedCommand& command, const std::string& file,
   }
   control::AddRequest& request = command.request;
   request.peers = command.peers;
+  request.trackers = command.trackers;
+  request.authority = SwarmId(command.swarm.authority).to_hex();
   request.limits.upload = command.upload_limit;
   if (command.live) {
     return live_request(command, file).map([&](auto live) { request.live = std::move(live); });
@@ -171,8 +173,8 @@ Result<void> hand_to_daemon(SeedCommand& command, const std::string& file,
 // What the daemon decides, or cannot be told.
 std::vector<CLI::Option*> not_for_daemon(CommandLine& line, bool is_live) {
   std::vector<CLI::Option*> options;
-  for (const char* name : {"--listen", "--tracker", "--tracker-ca", "--no-local-discovery",
-                           "--no-pex", "--record", "--force"}) {
+  for (const char* name :
+       {"--listen", "--tracker-ca", "--no-local-discovery", "--no-pex", "--record", "--force"}) {
     options.push_back(line.app().get_option(name));
   }
   for (const char* name : {"--addressing", "--hash", "--integrity"}) {

@@ -34,10 +34,10 @@ _ppspp_ctl() {
   COMPREPLY=()
   command=$(_ppspp_ctl_command)
   case $previous in
-    --socket | -o | --output | --key)
+    --socket | -o | --output | --key | --authority)
       _ppspp_files "$cur"
       return ;;
-    --timeout | --name | --label | --peer | --upload-limit | --download-limit | \
+    --timeout | --name | --label | --peer | --tracker | --upload-limit | --download-limit | \
       --upload-per-peer | --download-per-peer | --weight | --max-channels | --open-at | \
       --chunk-size | --pace | --chunks-per-signature | --discard-window | --text | --upload | \
       --download | --reason | --for | --interval | --lines | --from | --to)
@@ -64,7 +64,7 @@ _ppspp_ctl() {
   esac
   case $command in
     add) options+="
-      --name --label --peer --upload-limit --download-limit --upload-per-peer
+      --name --label --peer --tracker --authority --upload-limit --download-limit --upload-per-peer
     --download-per-peer --weight --max-channels --paused --open-at --chunk-size
     --addressing --hash --integrity -o --output --force --live --key --signature --pace
     --chunks-per-signature --discard-window" ;;

@@ -9,7 +9,7 @@ _ppspp_get() {
   local cur=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
   COMPREPLY=()
   case $previous in
-    -o | --output | --tracker-ca)
+    -o | --output | --tracker-ca | --authority)
       _ppspp_files "$cur"
       return ;;
     -l | --listen | --peer | --tracker | --chunk-size | --upload-limit | --download-limit | \
@@ -36,7 +36,7 @@ _ppspp_get() {
     local options="
     -h --help --version -o --output -l --listen --peer --tracker --tracker-ca --chunk-size
     --no-local-discovery --no-pex
-    --addressing --hash --integrity --upload-limit --download-limit --timeout --stay
+    --addressing --hash --integrity --authority --upload-limit --download-limit --timeout --stay
     --force --json --start --buffer --discard-window --signature -v --verbose --daemon"
     mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
   else

@@ -22,7 +22,7 @@ _ppspp_seed() {
     --integrity)
       mapfile -t COMPREPLY < <(compgen -W "merkle none unified-merkle sign-all" -- "$cur")
       return ;;
-    --key | --record | --tracker-ca)
+    --key | --record | --tracker-ca | --authority)
       _ppspp_files "$cur"
       return ;;
     --signature)
@@ -31,7 +31,7 @@ _ppspp_seed() {
   esac
   if [[ $cur == -* ]]; then
     local options="
-    -h --help --version -l --listen --chunk-size --addressing --hash --integrity --peer
+    -h --help --version -l --listen --chunk-size --addressing --hash --integrity --authority --peer
     --tracker --tracker-ca --no-local-discovery --upload-limit --live --key --signature
     --no-pex --chunks-per-signature
     --discard-window --record --force --pace --advertise --daemon -v --verbose"

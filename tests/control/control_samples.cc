@@ -28,6 +28,7 @@ AddRequest whole_request() {
   request.url = AddUrl{"ppspp:00", "/b", true};
   request.live = AddLive{"file:/c", 1, "/k", "ed25519", 512, 2, 3};
   request.peers = {"192.0.2.1:6778"};
+  request.trackers = {"https://tracker.example.org/"};
   request.limits = limits;
   request.opens_at = 1;
   return request;

@@ -76,6 +76,9 @@ TEST_SUITE("control/strict_reading") {
           "file.hash: 'md5' is not sha1, sha224, sha256, sha384 or sha512");
     CHECK(refusal<AddRequest>(with_file(R"("peers":["nowhere"])")).starts_with("peers[0]: "));
     CHECK(refusal<AddRequest>(with_file(R"("peers":["a:0"])")) == "peers[0]: 'a:0' has port 0");
+    CHECK(refusal<AddRequest>(with_file(R"("trackers":["udp://a/"])")) ==
+          "trackers[0]: 'udp://a/' does not begin with http:// or https://");
+    CHECK(refusal<AddRequest>(with_file(R"("authority":"0d00")")).starts_with("authority: "));
     CHECK(refusal<AddRequest>(R"({"url":{"url":"http://example.org"}})").starts_with("url.url: "));
     CHECK(refusal<AddRequest>(R"({"live":{"input":"tcp://a:1"}})") ==
           "live.input: 'tcp://a:1' is not udp://ADDR:PORT or file:/PATH");

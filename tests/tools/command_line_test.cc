@@ -1,7 +1,10 @@
 #include "command_line.h"
 
 #include <doctest/doctest.h>
+#include <unistd.h>
 
+#include <filesystem>
+#include <fstream>
 #include <string>
 #include <vector>
 
@@ -181,6 +184,28 @@ TEST_SUITE("tools/command_line") {
     CHECK(command->trackers == std::vector<std::string>{"http://t/"});
     CHECK(command->tracker_ca == "ca.pem");
     check_usage_error(seed({"--tracker", "t", "x"}), "is not the URL of a tracker");
+  }
+
+  TEST_CASE("ppspp-seed, ppspp-get: who certifies peers is a key, or a file with it") {
+    const auto has_key = [](const std::vector<std::byte>& authority) {
+      return SwarmId(authority).to_hex() == kLiveId;
+    };
+    CHECK(has_key(seed({"--authority", kLiveId, "f"})->swarm.authority));
+    CHECK(has_key(get({"--authority", kLiveId, kId})->url.metadata.authority));
+    const auto path =
+        std::filesystem::temp_directory_path() / ("ppspp-authority-" + std::to_string(::getpid()));
+    std::ofstream(path) << kLiveId << "\n";
+    CHECK(has_key(seed({"--authority", path, "f"})->swarm.authority));
+    CHECK(has_key(get({"--authority", path, kUrl})->url.metadata.authority));
+    std::ofstream(path) << "nothing of the kind";
+    check_usage_error(seed({"--authority", path, "f"}), "ppspp-tracker --print-ca");
+    std::filesystem::remove(path);
+    check_usage_error(seed({"--authority", path, "f"}), "neither a key in hex nor a file");
+    check_usage_error(seed({"--authority", kId, "f"}), "has no public key");
+    const auto handed = seed({"--daemon", "--authority", kLiveId, "--tracker", "http://t", "/f"});
+    REQUIRE(handed);
+    CHECK(handed->request.authority == kLiveId);
+    CHECK(handed->request.trackers == std::vector<std::string>{"http://t/"});
   }
 
   TEST_CASE("ppspp-get: a live URL, and how it is followed") {

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string_view>
 
+#include "base/dnskey.h"
 #include "metadata/text.h"
 #include "ppspp/signature_algorithm.h"
 #include "ppspp/swarm_url.h"
@@ -17,6 +18,8 @@ namespace {
 constexpr std::uint64_t kMaxRate = 1'000'000'000'000'000'000;
 constexpr std::uint32_t kMaxWeight = 10'000;
 constexpr std::size_t kMaxPeers = 1'000;
+constexpr std::size_t kMaxTrackers = 16;
+constexpr std::size_t kMaxTrackerUrl = 2'048;
 constexpr std::size_t kMaxWords = 1'000;               // octets of a name, a label or a reason
 constexpr std::size_t kMaxPath = 4'095;                // octets; the system's own limit
 constexpr std::size_t kMaxUrl = 65'536;                // as SwarmUrl
@@ -79,6 +82,21 @@ Result<void> check_peer(std::string_view member, std::string_view address) {
   if (!peer) return wrong(member, peer.error().context);
   if (peer->port == 0) return wrong(member, fmt::format("{} has port 0", quoted(address)));
   return {};
+}
+
+// As the URL of the swarm will have it.
+Result<void> check_tracker(std::string_view member, std::string_view url) {
+  Checks checks;
+  checks.words(member, url, kMaxTrackerUrl);
+  checks.that(url.starts_with("http://") || url.starts_with("https://"), member,
+              fmt::format("{} does not begin with http:// or https://", quoted(url)));
+  return checks.result();
+}
+
+Result<void> check_authority(std::string_view key) {
+  const auto octets = SwarmId::from_hex(key);
+  if (octets && parse_dnskey(octets->octets())) return {};
+  return wrong("authority", "it is no public key in hex: copy it from ppspp-tracker --print-ca");
 }
 
 Result<void> check_limits(std::string_view prefix, const Limits& limits) {
@@ -162,6 +180,14 @@ Result<void> check(const AddRequest& request) {
   for (std::size_t i = 0; i < request.peers.size() && checks.result(); ++i) {
     checks.also(check_peer(fmt::format("peers[{}]", i), request.peers[i]));
   }
+  checks.that(request.trackers.size() <= kMaxTrackers, "trackers",
+              fmt::format("there are more than {}", kMaxTrackers));
+  for (std::size_t i = 0; i < request.trackers.size() && checks.result(); ++i) {
+    checks.also(check_tracker(fmt::format("trackers[{}]", i), request.trackers[i]));
+  }
+  checks.that(request.authority.empty() || !request.url, "authority",
+              "it is for what is published here: a URL names its own as ca=");
+  if (!request.authority.empty()) checks.also(check_authority(request.authority));
   checks.also(check_limits("limits.", request.limits));
   checks.that(request.opens_at.value_or(0) >= 0, "opens_at", "it is before 1970");
   return checks.result();

@@ -128,7 +128,10 @@ struct AddRequest {
   std::optional<AddLive> live;
   std::string name;
   std::string label;
-  std::vector<std::string> peers;  // HOST:PORT
+  std::vector<std::string> peers;     // HOST:PORT
+  std::vector<std::string> trackers;  // URLs, besides those of the URL and of the configuration
+  // The key of who certifies peers, as `ca` in URLs; of files and feeds. Empty: nobody does.
+  std::string authority;
   Limits limits;
   bool paused = false;
   std::optional<std::int64_t> opens_at;

@@ -103,6 +103,8 @@ void members(Visit& visit, T& request) {
   visit.may("name", request.name);
   visit.may("label", request.label);
   visit.may("peers", request.peers);
+  visit.may("trackers", request.trackers);
+  visit.may("authority", request.authority);
   visit.may("limits", request.limits);
   visit.may("paused", request.paused);
   visit.may("opens_at", request.opens_at);
