@@ -10,7 +10,7 @@ from fake_daemon import FakeDaemon, swarm
 
 PLACE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../conf/completions")
 PROGRAMS = {"ppspp-ctl": "PPSPP_CTL", "ppspp-seed": "PPSPP_SEED", "ppspp-get": "PPSPP_GET",
-            "ppsppd": "PPSPPD"}
+            "ppsppd": "PPSPPD", "ppspp-tracker": "PPSPP_TRACKER"}
 
 
 def options_of(*argv):

@@ -81,14 +81,7 @@ tools::Parsed<Options> parse_options(int argc, const char* const* argv) {
   Options options;
   tools::CommandLine line("ppspp-tracker",
                           "Tells peers of a swarm of each other (PPSP tracker, RFC 7846)", "");
-  line.option(
-      "--config", "FILE",
-      [&options](const std::string& text) -> Result<void> {
-        if (text.empty()) return fail(Errc::invalid_argument, "needs the name of a file");
-        options.config = text;
-        return {};
-      },
-      "Configuration to use", std::string(kDefaultConfigPath));
+  line.add_config(options.config, "Configuration to use", std::string(kDefaultConfigPath));
   add_listen(line, options);
   add_files(line, options);
   line.repeatable(
@@ -102,9 +95,7 @@ tools::Parsed<Options> parse_options(int argc, const char* const* argv) {
       },
       "Serve this swarm, and no others than those named", "all");
   line.flag("--print-ca", options.print_ca, "Print the key of --ca-key as swarm URLs have it: ca=");
-  line.flag("--check", options.check, "Check the configuration, and say nothing if it is right");
-  line.flag("--print-config", options.print_config,
-            "Print the configuration that is in force, with all defaults");
+  line.add_config_modes(options.check, options.print_config);
   line.add_verbose(options.verbosity);
   if (auto exit = line.parse(argc, argv)) return tl::unexpected(std::move(*exit));
   // The options refer to this object only while they are parsed.
