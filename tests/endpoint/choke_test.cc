@@ -126,6 +126,20 @@ TEST_SUITE("endpoint/choke") {
     CHECK_FALSE(Crowd::said<Unchoke>(late.hear(20s)));
   }
 
+  TEST_CASE("UNCHOKE that was never heard comes with keep-alives, until something is asked for") {
+    Crowd crowd(9);
+    for (int i = 0; i < 9; ++i) REQUIRE(crowd.peers[static_cast<std::size_t>(i)].open());
+    Puppet& late = crowd.peers[8];
+    CHECK(Crowd::said<Choke>(late.hear(100ms)));
+    crowd.peers[0].say({Handshake{ChannelId{}, closing_options()}});
+    late.hear(20s);  // all that is said soon
+    CHECK(Crowd::said<Unchoke>(late.hear(30s)));
+    CHECK(Crowd::said<Unchoke>(late.hear(30s)));
+    late.say({Request{{7, 8}}});
+    CHECK(Crowd::chunks(late.hear(1s)) > 0);
+    CHECK_FALSE(Crowd::said<Unchoke>(late.hear(60s)));
+  }
+
   TEST_CASE("a peer that does not list CHOKE is never told it, and is served slowly (7.10)") {
     Crowd crowd(9);
     for (int i = 0; i < 8; ++i) {

@@ -90,6 +90,23 @@ TEST_SUITE("endpoint/live") {
     }
   }
 
+  TEST_CASE("the end of the feed is told again with keep-alives to who was away (decision 27)") {
+    SwarmMetadata metadata;
+    metadata.chunks_per_signature = 8;
+    LiveWorld live(seed());
+    live.publish(kRate, metadata);
+    Viewer& viewer = live.add_viewer();
+    viewer.add_peer(live.source());
+    live.run_for(3s);
+    live.source().link = viewer.node().link = LinkOptions{.loss = 1};
+    live.end_feed();
+    live.run_for(40s);
+    CHECK_FALSE(viewer.at_end());
+    live.source().link = viewer.node().link = LinkOptions{};
+    CHECK(live.run_until([&] { return viewer.at_end(); }, 30s));
+    CHECK_FALSE(viewer.wrong());
+  }
+
   TEST_CASE("a chain of relays passes on what it has verified (6.1.2.1 #131)") {
     LiveWorld live(seed());
     live.publish(kRate);

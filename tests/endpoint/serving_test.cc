@@ -324,7 +324,7 @@ TEST_SUITE("endpoint/serving") {
 
   TEST_CASE("keep-alives: the channel ID alone, about every 27 s (3.12 #192, 8.14 #195)") {
     Serving s;
-    REQUIRE(s.peer->open());
+    REQUIRE(s.peer->open({Have{{0, s.original.chunk_count()}}}));
     s.peer->hear(1s);
     std::size_t count = 0;
     for (int i = 0; i < 10; ++i) {
@@ -338,6 +338,17 @@ TEST_SUITE("endpoint/serving") {
     CHECK(count >= 9);
     CHECK(count <= 12);
     CHECK(s.node->status().channels == 1);
+  }
+
+  TEST_CASE("who asks for nothing hears again what there is, and once more with keep-alives") {
+    Serving s;
+    REQUIRE(s.peer->open());
+    s.peer->hear(1s);
+    CHECK(s.peer->hear_all<Have>(20s).size() >= 3);
+    CHECK_FALSE(s.peer->hear_all<Have>(30s).empty());
+    CHECK_FALSE(s.ask({0, 3}).empty());
+    s.peer->say({Have{{0, s.original.chunk_count()}}});
+    CHECK(s.peer->hear_all<Have>(60s).empty());
   }
 
   TEST_CASE("dead: silent for three minutes, three datagrams sent, then nothing more (#193 #194)") {

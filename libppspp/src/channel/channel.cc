@@ -180,7 +180,7 @@ TimePoint Channel::deadline(const ChannelContext& context) const {
   first = std::min(first, silent_since());
   if (!haves_.empty()) first = std::min(first, have_since_ + have_delay(context));
   first = std::min(
-      {first, last_sent_at_ + kKeepAliveEvery, tell_munro_at_, confirm_at_, unchoke_again_at_});
+      {first, keep_alive_at(), tell_munro_at_, confirm_at_, unchoke_again_at_, repeat_haves_at()});
   if (sent_since_received_ >= kDeadAfterDatagrams) {
     first = std::min(first, last_received_at_ + kDeadAfter);
   }

@@ -230,6 +230,7 @@ class Channel {
   // channel_handshake.cc
   bool on_handshake(const Handshake& message, ChannelContext& context, Now now);
   void confirm_again(Now now);
+  TimePoint keep_alive_at() const { return last_sent_at_ + kKeepAliveEvery; }
   std::optional<Filled> fill_handshake(std::span<std::byte> buffer, ChannelContext& context,
                                        Now now);
 
@@ -258,6 +259,7 @@ class Channel {
   void on_cancel(ChunkRange range);
   bool cannot_be_choked() const;
   void say_unchoke_again(Now now);
+  void note_interest(Now now);
   void tell_path(const SentChunks::Lost& lost, Now now);
   void handle_lost(const SentChunks::Lost& lost, Now now);
   void handle_send_timers(Now now);
@@ -270,6 +272,8 @@ class Channel {
   void fill_acks(ByteWriter& out, ChannelContext& context, Now now);
   void repeat_acks(ByteWriter& out, const WireFormat& format);
   void fill_haves(ByteWriter& out, ChannelContext& context, Now now);
+  void repeat_haves(ByteWriter& out, ChannelContext& context, Now now);
+  TimePoint repeat_haves_at() const;
   void fill_munro(ByteWriter& out, ChannelContext& context, Now now);
   bool write_munro(ByteWriter& out, std::size_t limit, const SignedMunro& munro,
                    const WireFormat& format);
@@ -322,8 +326,8 @@ class Channel {
   PeerCapabilities capabilities_;
   bool initiated_;
   bool answer_now_ = false;  // 12.1.2: the second datagram is answered at once
-  // Live: the third datagram is sent again then. Until it arrives the peer has no channel, and we
-  // may have nothing else to say.
+  // The third datagram is sent again then. Until it arrives the peer has no channel, and we may
+  // have nothing else to say.
   TimePoint confirm_at_ = kNever;
   int confirmed_ = 0;
 
@@ -366,6 +370,11 @@ class Channel {
   TimePoint have_since_ = kNever;
   ChunkIndex have_cursor_ = 0;  // availability from here on was not announced yet
   bool announcing_ = true;
+  // HAVE may have been lost, and nothing would show that: it is said again to who does not ask.
+  bool repeat_haves_ = false;
+  int haves_repeated_ = 0;            // since the peer asked for something
+  TimePoint haves_said_at_ = kNever;  // the newest
+  ChunkIndex repeat_cursor_ = 0;      // where the next repetition goes on
   RangeList cancels_{64};
   bool choking_ = false;
   bool say_choke_ = false;

@@ -1,6 +1,7 @@
 // What is due to be said besides chunks: choking, CANCEL, REQUEST, ACK, HAVE, munros (RFC 7574, 3.2
 // to 3.9, 6.1.2.4).
 #include <algorithm>
+#include <utility>
 
 #include "base/assert.h"
 #include "channel/channel.h"
@@ -37,6 +38,11 @@ constexpr int kMunrosToldAlone = 6;
 // UNCHOKE is said again as long as nothing is asked for, with twice the pause each time.
 constexpr Microseconds kUnchokeAgain = std::chrono::milliseconds(500);
 constexpr int kUnchokesSaid = 5;
+// What we have is said again while it is not asked for: so often, with twice the pause each time;
+// then with keep-alives. One that has much of it is looked at in parts.
+constexpr Microseconds kHavesAgain = std::chrono::seconds(2);
+constexpr int kHavesRepeated = 3;
+constexpr int kMostRunsLookedAt = 1'024;
 
 }  // namespace
 
@@ -57,6 +63,8 @@ Microseconds Channel::have_delay(const ChannelContext& context) const {
 
 void Channel::fill_control(ByteWriter& out, ChannelContext& context, Now now) {
   say_unchoke_again(now);
+  const bool keep_alive = now.monotonic >= keep_alive_at();
+  repeat_haves_ = repeat_haves_ || keep_alive || now.monotonic >= repeat_haves_at();
   if (say_choke_ && lists(capabilities_, MessageType::choke)) {
     write_choke(out);
     told_choke_ = true;
@@ -84,7 +92,7 @@ void Channel::fill_control(ByteWriter& out, ChannelContext& context, Now now) {
   }
   fill_requests(out, context, now);
   // What has to be said anyway takes the rest along: a datagram costs more than a few octets.
-  const bool leaving = out.size() > 4 || answer_now_;
+  const bool leaving = out.size() > 4 || answer_now_ || keep_alive;
   if (acks_due(now) || (leaving && !acks_.empty())) fill_acks(out, context, now);
   const bool data_leaves = !wanted_.empty() && ledbat_.available() >= path_.size();
   const bool taken_along = leaving || data_leaves || now.monotonic >= ack_deadline();
@@ -92,7 +100,8 @@ void Channel::fill_control(ByteWriter& out, ChannelContext& context, Now now) {
       (!haves_.empty() && now.monotonic >= have_since_ + have_delay(context))) {
     fill_haves(out, context, now);
   }
-  const bool anything_leaves = out.size() > 4 || answer_now_ || !wanted_.empty();
+  if (std::exchange(repeat_haves_, false)) repeat_haves(out, context, now);
+  const bool anything_leaves = out.size() > 4 || answer_now_ || keep_alive || !wanted_.empty();
   if (anything_leaves || now.monotonic >= tell_munro_at_) {
     fill_munro(out, context, now);
   }
@@ -148,6 +157,7 @@ void Channel::repeat_acks(ByteWriter& out, const WireFormat& format) {
 
 void Channel::fill_haves(ByteWriter& out, ChannelContext& context, Now now) {
   const WireFormat& format = context.format();
+  const std::size_t before = out.size();
   // Who has everything needs to hear nothing (3.2 #60); who does not list HAVE cannot (7.10).
   if (peer_complete(context.chunk_count()) || !lists(capabilities_, MessageType::have)) {
     haves_.clear();
@@ -172,6 +182,35 @@ void Channel::fill_haves(ByteWriter& out, ChannelContext& context, Now now) {
     have_cursor_ = named.end;
   }
   if (!haves_.empty()) have_since_ = std::min(have_since_, now.monotonic);
+  if (out.size() > before) haves_said_at_ = now.monotonic;
+}
+
+// Not to whom we choke, who cannot ask; UNCHOKE is said again as well.
+TimePoint Channel::repeat_haves_at() const {
+  if (haves_said_at_ == kNever || haves_repeated_ >= kHavesRepeated || choking_) return kNever;
+  return std::max(haves_said_at_, last_interest_at_) + kHavesAgain * (1 << haves_repeated_);
+}
+
+// One datagram of what we have and the peer has not; the rest with the next repetition.
+void Channel::repeat_haves(ByteWriter& out, ChannelContext& context, Now now) {
+  const WireFormat& format = context.format();
+  const std::size_t before = out.size();
+  haves_repeated_ = std::min(haves_repeated_ + 1, kHavesRepeated);
+  if (announcing_ || peer_complete(context.chunk_count()) ||
+      !lists(capabilities_, MessageType::have)) {
+    return;
+  }
+  for (int runs = 0; runs < kMostRunsLookedAt && out.fits(format.have_size()); ++runs) {
+    const ChunkRange run = context.announced().next_run(repeat_cursor_);
+    const ChunkRange named = run.empty() ? run : nameable_front(run, format);
+    if (named.empty()) {
+      repeat_cursor_ = 0;
+      break;
+    }
+    if (!peer_has_.contains(named)) write_have(out, named, format);
+    repeat_cursor_ = named.end;
+  }
+  if (out.size() > before) haves_said_at_ = now.monotonic;
 }
 
 // 6.1.2.4 #137, #138: neither the first nor the second datagram comes this way.

@@ -37,7 +37,7 @@ std::optional<Filled> Channel::fill(std::span<std::byte> buffer, std::size_t all
   const std::size_t empty_size = out.size();
   fill_control(out, context, now);
   auto filled = fill_train(buffer, out.size(), allowance, context, now);
-  const bool keep_alive = now.monotonic >= last_sent_at_ + kKeepAliveEvery;
+  const bool keep_alive = now.monotonic >= keep_alive_at();
   if (!filled && (out.size() > empty_size || answer_now_ || keep_alive)) {
     filled = Filled{out.size(), out.size(), false};
   }

@@ -41,7 +41,7 @@ bool Channel::on_handshake(const Handshake& message, ChannelContext& context, No
   set_state(Established{message.source});
   established_at_ = now.monotonic;
   answer_now_ = true;
-  if (options_.live) confirm_at_ = now.monotonic + kFirstResend;
+  confirm_at_ = now.monotonic + kFirstResend;
   update_rate(now);
   return true;
 }
@@ -49,7 +49,7 @@ bool Channel::on_handshake(const Handshake& message, ChannelContext& context, No
 // With growing pauses, and not for ever: a peer may have nothing to say either.
 void Channel::confirm_again(Now now) {
   if (now.monotonic < confirm_at_) return;
-  answer_now_ = true;
+  answer_now_ = repeat_haves_ = true;
   confirm_at_ =
       ++confirmed_ < kMostConfirmations ? now.monotonic + resend_delay(confirmed_) : kNever;
 }

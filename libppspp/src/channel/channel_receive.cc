@@ -139,7 +139,8 @@ void Channel::on_ack(const Ack& message, ChannelContext& context, Now now) {
   const SentChunks::Acked acked = sent_.on_ack(range, now.monotonic, least - least / 8);
   chunks_delivered_ += acked.chunks;
   if (acked.chunks == 0) return;  // an old ACK, or one for what we never sent (12.6.4)
-  last_progress_at_ = last_interest_at_ = now.monotonic;
+  last_progress_at_ = now.monotonic;
+  note_interest(now);
   probes_in_a_row_ = timeouts_in_a_row_ = 0;
   if (acked.rtt) {
     rtt_.on_sample(*acked.rtt, now.monotonic);

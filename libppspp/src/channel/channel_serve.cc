@@ -16,13 +16,14 @@ constexpr Microseconds kCrowdedFor = std::chrono::seconds(1);
 }  // namespace
 
 void Channel::on_request(ChunkRange asked, ChannelContext& context, Now now) {
-  last_interest_at_ = now.monotonic;
+  note_interest(now);
   if (!context.can_serve()) return;
   if (choking_ && !cannot_be_choked()) {
     say_choke_ = true;  // 12.6.8: discarded, and said again
     return;
   }
   unchoke_again_at_ = kNever;
+  unchokes_said_ = 0;
   if (!capabilities_.messages.test(static_cast<std::size_t>(MessageType::data))) return;
   const ChunkRange range = intersection(asked, context.extent());
   if (range.empty()) return;
@@ -38,6 +39,11 @@ void Channel::on_request(ChunkRange asked, ChannelContext& context, Now now) {
   for (const ChunkRange part : parts) {
     if (!queue_request(part)) break;
   }
+}
+
+void Channel::note_interest(Now now) {
+  last_interest_at_ = now.monotonic;
+  haves_repeated_ = 0;
 }
 
 // What one peer asks for beyond its limit is dropped (12.6). It asks again when it misses it.
@@ -73,9 +79,11 @@ bool Channel::cannot_be_choked() const {
   return !capabilities_.messages.test(static_cast<std::size_t>(MessageType::choke));
 }
 
-// Who is choked says nothing: whether it heard of the end of it shows in a REQUEST only.
+// Who is choked says nothing: whether it heard of the end of it shows in a REQUEST only. So keep-
+// alives say it as well.
 void Channel::say_unchoke_again(Now now) {
-  if (now.monotonic < unchoke_again_at_) return;
+  const bool reminded = unchokes_said_ > 0 && !choking_ && now.monotonic >= keep_alive_at();
+  if (now.monotonic < unchoke_again_at_ && !reminded) return;
   say_unchoke_ = true;
   unchoke_again_at_ = kNever;
 }
