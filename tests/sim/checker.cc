@@ -5,9 +5,18 @@
 #include <algorithm>
 
 #include "base/overloaded.h"
+#include "channel/pex_messages.h"
 #include "integrity/merkle_tree.h"
 
 namespace ppspp::sim {
+namespace {
+
+// Clocks may run differently by 300 parts of a million.
+constexpr SimTime kHeardWithin = 60'100'000;
+constexpr SimTime kAnswerEvery = 9'900'000;
+constexpr unsigned kMostTold = 16;
+
+}  // namespace
 
 std::optional<std::size_t> Checker::swarm_of(std::span<const std::byte> id) const {
   for (std::size_t i = 0; i < contents_.size(); ++i) {
@@ -31,6 +40,7 @@ void Checker::note_received(NodeId to, const TransportAddress& from,
   if (proofs_.size() <= to) proofs_.resize(to + 1);
   Proof& proof = proofs_[to][from];
   proof.in += datagram.size();
+  proof.heard_at = world_.time();
   const auto id = destination(datagram);
   if (id && id->value != 0 && channels_.contains(key(to, *id))) proof.proved = true;
 }
@@ -39,7 +49,7 @@ std::optional<std::string> Checker::check_sent(NodeId from, const TransportAddre
                                                std::span<const std::byte> datagram) {
   const auto id = destination(datagram);
   if (!id) return "a datagram without a channel ID";
-  if (id->value == 0) return check_first(from, datagram);
+  if (id->value == 0) return check_first(from, to, datagram);
 
   // 12.1: an answer to an address that anybody may have forged.
   if (proofs_.size() <= from) proofs_.resize(from + 1);
@@ -57,20 +67,23 @@ std::optional<std::string> Checker::check_sent(NodeId from, const TransportAddre
     return fmt::format("a datagram for channel {:08x}, which {} never named", id->value,
                        to.to_string());
   }
-  return check_messages(from, owned->second, datagram);
+  return check_messages(from, to, owned->second, datagram);
 }
 
-std::optional<std::string> Checker::check_first(NodeId from, std::span<const std::byte> datagram) {
+std::optional<std::string> Checker::check_first(NodeId from, const TransportAddress& to,
+                                                std::span<const std::byte> datagram) {
   const auto first = read_handshake(datagram);
   if (!first) return "a first datagram that is no handshake";
   if (!first->handshake.options.swarm_id) return "a first handshake without a swarm ID";
   const auto swarm = swarm_of(*first->handshake.options.swarm_id);
   if (!swarm) return "a handshake for a swarm that there is not";
   note_handshake(from, *swarm, first->handshake);
-  return check_messages(from, Owned{*swarm, all_messages()}, datagram);
+  Owned nobody{*swarm, all_messages()};
+  return check_messages(from, to, nobody, datagram);
 }
 
-std::optional<std::string> Checker::check_messages(NodeId from, const Owned& owned,
+std::optional<std::string> Checker::check_messages(NodeId from, const TransportAddress& to,
+                                                   Owned& owned,
                                                    std::span<const std::byte> datagram) {
   const WireFormat format = wire_format(contents_[owned.swarm]->metadata());
   again_.resize(datagram.size());
@@ -85,7 +98,7 @@ std::optional<std::string> Checker::check_messages(NodeId from, const Owned& own
       return fmt::format("a message of type {}, which its receiver did not list", type);
     }
     write_message(again, *message, format);
-    if (auto wrong = check_message(from, owned.swarm, *message)) return wrong;
+    if (auto wrong = check_message(from, to, owned, *message)) return wrong;
   }
   if (reader.error()) {
     return fmt::format("a datagram that cannot be read: {}", to_string(*reader.error()));
@@ -96,8 +109,9 @@ std::optional<std::string> Checker::check_messages(NodeId from, const Owned& own
   return std::nullopt;
 }
 
-std::optional<std::string> Checker::check_message(NodeId from, std::size_t swarm,
-                                                  const Message& message) {
+std::optional<std::string> Checker::check_message(NodeId from, const TransportAddress& to,
+                                                  Owned& owned, const Message& message) {
+  const std::size_t swarm = owned.swarm;
   const Content& content = *contents_[swarm];
   using Wrong = std::optional<std::string>;
   return std::visit(
@@ -132,8 +146,35 @@ std::optional<std::string> Checker::check_message(NodeId from, std::size_t swarm
             }
             return std::nullopt;
           },
+          [&](const PexReq&) -> Wrong {
+            return pex_ ? std::nullopt : Wrong("PEX_REQ, where PEX is off");
+          },
+          [&](const PexResV4& told) { return check_told(from, to, address_in(told), owned); },
+          [&](const PexResV6& told) { return check_told(from, to, address_in(told), owned); },
           [](const auto&) -> Wrong { return std::nullopt; }},
       message);
+}
+
+// 3.10.1, 8.13, 12.2; decision 50.
+std::optional<std::string> Checker::check_told(NodeId from, const TransportAddress& to,
+                                               const TransportAddress& told, Owned& owned) {
+  if (!pex_) return "an address, where PEX is off";
+  const auto wrong = [&](std::string_view why) {
+    return fmt::format("of {} to {}, {}", told.to_string(), to.to_string(), why);
+  };
+  if (told == to) return wrong("which is itself");
+  if (!to.is_internal() && told.is_internal()) return wrong("which is outside");
+  if (!to.is_internal() && !pex_on_internet_) return wrong("without a certificate");
+  const auto heard = proofs_[from].find(told);
+  if (heard == proofs_[from].end() || world_.time() > heard->second.heard_at + kHeardWithin) {
+    return wrong("which was not heard for a minute");
+  }
+  if (world_.time() >= owned.told_since + kAnswerEvery) {
+    owned.told_since = world_.time();
+    owned.told = 0;
+  }
+  if (++owned.told > kMostTold) return wrong("and of too many in ten seconds");
+  return std::nullopt;
 }
 
 std::string Checker::describe(NodeId from, const TransportAddress& to,
@@ -151,27 +192,7 @@ std::string Checker::describe(NodeId from, const TransportAddress& to,
     swarm = owned->second.swarm;
   }
   text += fmt::format(" swarm {} channel {:08x}:", swarm, id->value);
-  DatagramReader reader(datagram, wire_format(contents_[swarm]->metadata()));
-  const auto range = [&](std::string_view name, ChunkRange chunks) {
-    text += fmt::format(" {} {}-{}", name, chunks.begin, chunks.end);
-  };
-  while (const auto message = reader.next()) {
-    std::visit(overloaded{[&](const Handshake& m) {
-                            text += fmt::format(" HANDSHAKE {:08x}", m.source.value);
-                          },
-                          [&](const Data& m) { range("DATA", m.chunks); },
-                          [&](const Ack& m) { range("ACK", m.chunks); },
-                          [&](const Have& m) { range("HAVE", m.chunks); },
-                          [&](const Integrity& m) { range("INTEGRITY", m.chunks); },
-                          [&](const SignedIntegrity& m) { range("SIGNED", m.chunks); },
-                          [&](const Request& m) { range("REQUEST", m.chunks); },
-                          [&](const Cancel& m) { range("CANCEL", m.chunks); },
-                          [&](const auto&) {
-                            text += fmt::format(" type {}", static_cast<int>(type_of(*message)));
-                          }},
-               *message);
-  }
-  return text;
+  return text + in_words(datagram, wire_format(contents_[swarm]->metadata()));
 }
 
 // What is acknowledged or announced was verified and is in the store.

@@ -42,6 +42,9 @@ class Checker {
   // Where datagrams may be damaged, what a peer listed and which channel it meant is not certain.
   void set_lenient(bool lenient) { lenient_ = lenient; }
 
+  // Whether peers are told of others, and by bare addresses outside private networks.
+  void set_pex(bool on, bool on_internet) { pex_ = on, pex_on_internet_ = on_internet; }
+
   // Nothing, or what is wrong with it.
   std::optional<std::string> check_sent(NodeId from, const TransportAddress& to,
                                         std::span<const std::byte> datagram);
@@ -56,21 +59,29 @@ class Checker {
   struct Owned {  // a channel, by its ID at one end
     std::size_t swarm;
     MessageSet listed;
+    // Of peers that its owner was told of.
+    SimTime told_since = 0;
+    unsigned told = 0;
   };
   struct Proof {  // what went between a node and an address that has not proved itself
     std::uint64_t in = 0;
     std::uint64_t out = 0;
     bool proved = false;
+    SimTime heard_at = 0;
   };
 
   static std::uint64_t key(NodeId node, ChannelId channel) {
     return std::uint64_t{node} << 32 | channel.value;
   }
   std::optional<std::size_t> swarm_of(std::span<const std::byte> id) const;
-  std::optional<std::string> check_first(NodeId from, std::span<const std::byte> datagram);
-  std::optional<std::string> check_messages(NodeId from, const Owned& owned,
+  std::optional<std::string> check_first(NodeId from, const TransportAddress& to,
+                                         std::span<const std::byte> datagram);
+  std::optional<std::string> check_messages(NodeId from, const TransportAddress& to, Owned& owned,
                                             std::span<const std::byte> datagram);
-  std::optional<std::string> check_message(NodeId from, std::size_t swarm, const Message& message);
+  std::optional<std::string> check_message(NodeId from, const TransportAddress& to, Owned& owned,
+                                           const Message& message);
+  std::optional<std::string> check_told(NodeId from, const TransportAddress& to,
+                                        const TransportAddress& told, Owned& owned);
   std::optional<std::string> check_announced(NodeId from, std::size_t swarm, ChunkRange chunks,
                                              std::string_view what);
   void note_handshake(NodeId from, std::size_t swarm, const Handshake& handshake);
@@ -79,6 +90,8 @@ class Checker {
   const std::vector<std::unique_ptr<Content>>& contents_;
   DiskOf disk_of_;
   bool lenient_ = false;
+  bool pex_ = false;
+  bool pex_on_internet_ = false;
   std::unordered_map<std::uint64_t, Owned> channels_;
   std::vector<std::map<TransportAddress, Proof>> proofs_;  // by node
   std::vector<std::byte> again_;

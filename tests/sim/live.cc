@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/assert.h"
+#include "channel/handshake_check.h"
 #include "sim/content.h"
 #include "sim/cpu_time.h"
 #include "sim/sim_store.h"
@@ -22,7 +23,7 @@ constexpr SimTime kFeedStep = 20'000;
 constexpr SimTime kAskAgain = 60 * kSecond;  // a tracker, for more peers
 constexpr double kKept = 0.999;              // of the chunks, for a viewer to count as served
 
-class LiveRun {
+class LiveRun final : public Observer {
  public:
   explicit LiveRun(const LiveOptions& options)
       : options_(options),
@@ -31,6 +32,14 @@ class LiveRun {
                  false) {}
 
   int run();
+
+  void on_send(NodeId from, const TransportAddress& to,
+               std::span<const std::byte> datagram) override {
+    log_.add(world_.time(), world_.address(from), to, datagram, wire_format(content_.metadata()));
+  }
+  void on_receive(NodeId, const TransportAddress&, std::span<const std::byte>) override {}
+  void on_event(NodeId, const Event&) override {}
+  void after_turn(NodeId) override {}
 
  private:
   struct Viewer {
@@ -55,6 +64,7 @@ class LiveRun {
   void print(double cpu);
 
   LiveOptions options_;
+  DatagramLog log_;
   World world_;
   Content content_;
   StoreVerdicts verdicts_;
@@ -128,6 +138,8 @@ void LiveRun::ask_tracker(NodeId id) {
 }
 
 int LiveRun::run() {
+  if (!log_.open(options_.trace)) return 2;
+  if (log_.wanted()) world_.set_observer(this);
   const double begin = cpu_seconds();
   publish();
   world_.run_until(world_.time() + 3 * kSecond);

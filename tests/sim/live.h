@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "sim/trace.h"
+
 namespace ppspp::sim {
 
 struct LiveOptions {
@@ -15,6 +17,7 @@ struct LiveOptions {
   unsigned buffer_ms = 1'500;      // of the viewers
   unsigned seconds = 60;           // that are measured, after `warm_up`
   unsigned warm_up = 10;           // seconds from the viewers' joining, all at once
+  TraceOptions trace;
 };
 
 // Prints one line. 0, or the exit code: 1 wrong content.

@@ -44,6 +44,12 @@ int main(int argc, char** argv) {
   scale->add_flag("--verbose", scaling.verbose,
                   "What uplinks carried, on stderr, every five seconds");
 
+  const auto add_trace = [](CLI::App* command, TraceOptions& trace) {
+    command->add_flag("--text", trace.text, "Print all datagrams in words");
+    command->add_option("--pcap", trace.pcap, "Write all datagrams to this file");
+  };
+  add_trace(scale, scaling.trace);
+
   LiveOptions live;
   CLI::App* feed = app.add_subcommand("live", "How many viewers keep up with a feed");
   feed->add_option("--peers", live.peers, "Viewers that join at once")->capture_default_str();
@@ -58,6 +64,8 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   feed->add_option("--buffer", live.buffer_ms, "Of the viewers, ms")->capture_default_str();
   feed->add_option("--seconds", live.seconds, "That are measured")->capture_default_str();
+
+  add_trace(feed, live.trace);
 
   std::uint64_t seed = 1;
   SingleRun single;

@@ -59,8 +59,8 @@ int run_one(std::uint64_t seed, const SingleRun& how) {
   run.set_text(how.text);
   if (pcap) run.set_pcap(&*pcap);
   const RunResult result = run.run();
-  fmt::print("{} datagrams in {:.1f} s, digest {:016x}\n", result.datagrams, result.seconds,
-             result.digest);
+  fmt::print("{} datagrams in {:.1f} s, {} octets allocated for a channel, digest {:016x}\n",
+             result.datagrams, result.seconds, result.most_allocated, result.digest);
   if (result.code != 0) {
     fmt::print(stderr, "FAILED {}\n", result.text);
     return result.code;

@@ -125,6 +125,19 @@ void draw_path(Draw& draw, RunOptions& options) {
   if (!unprotected) path.corruption = share(20, options.live() ? 2'000 : 20'000);
 }
 
+// From a generator of its own: a seed without any of these is what it was before there were any.
+void draw_rarer_faults(RunOptions& options) {
+  Draw draw(options.seed ^ 0xfa00000000);
+  if (draw.percent(25)) options.path.replay = static_cast<std::uint32_t>(draw.between(500, 30'000));
+  options.path.replay_delay =
+      Microseconds(static_cast<std::int64_t>(draw.between(100'000, 40'000'000)));
+  options.one_way = draw.percent(20);
+  options.source_crashing = draw.percent(50);
+  options.pex = draw.percent(40);
+  options.pex_on_internet = draw.percent(50);
+  if (draw.percent(30)) options.lan_percent = static_cast<unsigned>(draw.between(20, 100));
+}
+
 }  // namespace
 
 bool RunOptions::live() const {
@@ -156,8 +169,14 @@ RunOptions draw_options(std::uint64_t seed) {
   if (draw.percent(30)) options.slow_reads = static_cast<unsigned>(draw.between(2, 20));
   options.neighbours = static_cast<std::size_t>(draw.percent(50) ? 30 : draw.between(1, 4));
   options.fault_seconds = static_cast<unsigned>(draw.between(2, 20));
+  draw_rarer_faults(options);
   for (SwarmSpec& spec : options.swarms) {
-    if (spec.rate != 0) spec.length = spec.rate * (options.fault_seconds + 40);
+    if (spec.rate == 0) continue;
+    spec.length = spec.rate * (options.fault_seconds + 40);
+    // Each time the source comes back it leaves a gap.
+    if (options.source_crashing) {
+      spec.length += kMostRestarts * 2 * kRestartGap * spec.metadata.chunk_size;
+    }
   }
   return options;
 }
@@ -167,12 +186,14 @@ std::string to_string(const RunOptions& o) {
       "seed={} nodes={} fault_s={} delay_ms={:.1f}-{:.1f} mtu={} loss={:.3f} duplication={:.3f} "
       "reordering={:.3f} corruption={:.4f} rate={}-{} queue={} max_datagram={} nat={}% "
       "drift_ppm={} clock_step_us={} leaving={:d} crashing={:d} parting={:d} slow_reads={} "
-      "neighbours={}",
+      "neighbours={} replay={:.4f} one_way={:d} source_crashing={:d} pex={}{} lan={}%",
       o.seed, o.nodes, o.fault_seconds, static_cast<double>(o.path.delay_min.count()) / 1e3,
       static_cast<double>(o.path.delay_max.count()) / 1e3, o.path.mtu, o.path.loss / 1e6,
       o.path.duplication / 1e6, o.path.reordering / 1e6, o.path.corruption / 1e6, o.rate_min,
       o.rate_max, o.queue, o.max_datagram_size, o.nat_percent, o.drift_ppm, o.clock_step_us,
-      o.leaving, o.crashing, o.parting, o.slow_reads, o.neighbours);
+      o.leaving, o.crashing, o.parting, o.slow_reads, o.neighbours, o.path.replay / 1e6, o.one_way,
+      o.source_crashing, o.pex ? "on" : "off", o.pex && o.pex_on_internet ? ", internet" : "",
+      o.lan_percent);
   for (const SwarmSpec& spec : o.swarms) {
     const SwarmMetadata& m = spec.metadata;
     text += fmt::format(" [{} {} octets, chunk {}, integrity {}, {}, addressing {}",

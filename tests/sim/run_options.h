@@ -34,12 +34,22 @@ struct RunOptions {
   bool leaving = false;
   bool crashing = false;
   bool parting = false;
-  unsigned slow_reads = 0;  // each so many reads of a store is put off
+  bool one_way = false;          // some hear nobody, or nobody hears them
+  bool source_crashing = false;  // of feeds
+  bool pex = false;
+  bool pex_on_internet = false;
+  unsigned lan_percent = 0;  // of the nodes, on one of two private networks
+  unsigned slow_reads = 0;   // each so many reads of a store is put off
   std::size_t neighbours = 30;
   unsigned fault_seconds = 20;
 
   bool live() const;
 };
+
+// The number of the first chunk of a source that comes back is a multiple of this: no signature
+// covers more at these rates.
+inline constexpr std::uint64_t kRestartGap = 64;
+inline constexpr unsigned kMostRestarts = 8;
 
 RunOptions draw_options(std::uint64_t seed);
 std::string to_string(const RunOptions& options);  // one line

@@ -38,6 +38,9 @@ class Scaling final : public Observer {
 
   void on_send(NodeId from, const TransportAddress& to,
                std::span<const std::byte> datagram) override {
+    if (log_.wanted()) {
+      log_.add(world_.time(), world_.address(from), to, datagram, wire_format(content_.metadata()));
+    }
     if (!options_.verbose) return;
     if (const auto node = world_.find(to)) use_.add(from, *node, datagram);
   }
@@ -93,6 +96,7 @@ class Scaling final : public Observer {
   void print(const ScalingFigures& figures, double cpu) const;
 
   ScalingOptions options_;
+  DatagramLog log_;
   World world_;
   Content content_;
   StoreVerdicts verdicts_;
@@ -199,6 +203,7 @@ void Scaling::progress() {
 }
 
 ScalingFigures Scaling::run() {
+  if (!log_.open(options_.trace)) return {.exit_code = 2};
   const double begin = cpu_seconds();
   add_peer(true);
   for (std::size_t i = 0; i < options_.peers; ++i) peers_[add_peer(false)].original = true;

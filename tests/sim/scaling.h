@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "sim/trace.h"
+
 namespace ppspp::sim {
 
 struct ScalingOptions {
@@ -16,6 +18,7 @@ struct ScalingOptions {
   std::size_t neighbours = 30;  // that the tracker names at once
   unsigned limit = 3'600;       // seconds of virtual time
   bool verbose = false;         // what uplinks carried, every five seconds
+  TraceOptions trace;
 };
 
 struct ScalingFigures {

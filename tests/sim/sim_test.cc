@@ -139,6 +139,61 @@ TEST_SUITE("sim/parts") {
     }));
   }
 
+  TEST_CASE("a checker finds whom a peer must not be told of (3.10.1, 8.13, decision 50)") {
+    World world(1);
+    for (int i = 0; i < 4; ++i) world.add_node({.lan = static_cast<std::uint8_t>(i < 3 ? 1 : 0)});
+    std::vector<std::unique_ptr<Content>> contents;
+    contents.push_back(std::make_unique<Content>(10'000, 1, SwarmMetadata{}, true));
+    Checker checker(world, contents, [](NodeId, std::size_t) { return nullptr; });
+    checker.set_pex(true, false);
+    std::vector<std::byte> octets(2'000);
+    const auto send = [&](const TransportAddress& to, ChannelId channel, const auto& write) {
+      ByteWriter out(octets);
+      write_channel(out, channel);
+      write(out);
+      return checker.check_sent(0, to, out.written());
+    };
+    const auto hear_of = [&](const TransportAddress& from) {
+      checker.note_received(0, from, std::vector<std::byte>(1'000));
+    };
+    const auto tell = [&](const TransportAddress& to, const TransportAddress& told) {
+      return send(to, {9}, [&](ByteWriter& out) {
+        write_pex_res(out, PexResV4{told.v4_address(), told.port()});
+      });
+    };
+    const TransportAddress near = world.lan_address(1);
+    const TransportAddress other = world.lan_address(2);
+    const TransportAddress far = world.address(3);
+    for (const TransportAddress& peer : {near, far}) {
+      hear_of(peer);
+      const NodeId node = *world.find(peer);
+      const Handshake hello{{9}, handshake_options(contents[0]->metadata(), 0, true, false)};
+      std::vector<std::byte> first(500);
+      ByteWriter out(first);
+      write_channel(out, {0});
+      write_handshake(out, hello);
+      REQUIRE_FALSE(checker.check_sent(node, world.address(0), out.written()));
+    }
+    CHECK(tell(near, other));  // not heard
+    hear_of(other);
+    CHECK_FALSE(tell(near, other));
+    CHECK_FALSE(tell(near, far));
+    CHECK(tell(near, near));
+    CHECK(tell(far, other));  // internal
+    CHECK(tell(far, world.address(2)));
+    hear_of(world.address(2));
+    CHECK(tell(far, world.address(2)));  // bare, on the Internet
+    checker.set_pex(true, true);
+    CHECK_FALSE(tell(far, world.address(2)));
+    for (int i = 0; i < 14; ++i) CHECK_FALSE(tell(near, other));
+    CHECK(tell(near, other));  // one too many
+    world.run_until(world.time() + 70'000'000);
+    CHECK(tell(near, other));  // not heard lately
+    checker.set_pex(false, false);
+    hear_of(other);
+    CHECK(tell(near, other));
+  }
+
   TEST_CASE("equal seeds send the same at the same times, and other seeds something else") {
     RunOptions options = draw_options(7);
     const RunResult first = SwarmRun(options).run();

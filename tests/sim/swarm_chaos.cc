@@ -24,7 +24,7 @@ void SwarmRun::chaos() {
       if (options_.crashing) crash(node);
       return;
     case 2:
-      if (options_.parting) part();
+      if (options_.parting || options_.one_way) part();
       return;
     default:
       if (options_.clock_step_us != 0 && !options_.live()) {
@@ -37,8 +37,10 @@ void SwarmRun::chaos() {
 
 void SwarmRun::part() {
   Rng& random = world_.random();
+  const bool one_way = options_.one_way && random.below(2) == 0;
   for (NodeId id = 0; id < nodes_.size(); ++id) {
-    world_.set_side(id, static_cast<std::uint8_t>(random.below(2)));
+    const auto side = static_cast<std::uint8_t>(random.below(2));
+    world_.set_sides(id, side, one_way ? 0 : side);
   }
   world_.at(world_.time() + kSecond / 2 + random.below(8 * kSecond), [this] {
     for (NodeId id = 0; id < nodes_.size(); ++id) world_.set_side(id, 0);
@@ -66,11 +68,38 @@ void SwarmRun::damage(SimDisk& disk) {
   }
 }
 
-// Sources of feeds stay: what they would lose nobody else has.
+// What the source of a feed loses nobody else has: it may stay.
+bool SwarmRun::may_go(NodeId id) {
+  if (!nodes_[id].up) return false;
+  if (id != 0 || !options_.live()) return true;
+  return options_.source_crashing && restarts_++ < kMostRestarts;
+}
+
+// The feeds of a source that comes back go on with higher numbers (decision 28).
+void SwarmRun::skip_numbers() {
+  for (const Membership& membership : nodes_[0].memberships) {
+    const SwarmMetadata& metadata = membership.disk->content().metadata();
+    if (!metadata.live) continue;
+    const std::uint64_t gap = kRestartGap * metadata.chunk_size;
+    std::uint64_t& fed = fed_[membership.swarm];
+    fed = (fed / gap + 1) * gap;
+  }
+}
+
+void SwarmRun::note_signed_at_once() {
+  for (Membership& membership : nodes_[0].memberships) {
+    const SwarmMetadata& metadata = membership.disk->content().metadata();
+    if (metadata.integrity != IntegrityMethod::unified_merkle) continue;
+    const auto live = world_.endpoint(0).status(membership.handle)->live;
+    membership.signed_at_once = live->chunks_per_signature;
+  }
+}
+
 void SwarmRun::crash(NodeId id) {
   Node& node = nodes_[id];
-  if (!node.up || (id == 0 && options_.live())) return;
+  if (!may_go(id)) return;
   node.up = false;
+  if (id == 0) note_signed_at_once();
   for (Membership& membership : node.memberships) {
     membership.store = nullptr;
     if (membership.disk->content().metadata().live) {
@@ -86,8 +115,9 @@ void SwarmRun::crash(NodeId id) {
 
 void SwarmRun::leave(NodeId id) {
   Node& node = nodes_[id];
-  if (!node.up || (id == 0 && options_.live())) return;
+  if (!may_go(id)) return;
   node.up = false;
+  if (id == 0) note_signed_at_once();
   for (Membership& membership : node.memberships) {
     membership.store = nullptr;
     world_.endpoint(id).leave(membership.handle, world_.now(id));
@@ -105,6 +135,7 @@ void SwarmRun::come_back(NodeId id) {
   if (node.up) return;
   node.up = true;
   if (!world_.exists(id)) world_.restart_node(id);
+  if (id == 0) skip_numbers();
   for (Membership& membership : node.memberships) join(id, membership);
   ask_tracker(id);
 }

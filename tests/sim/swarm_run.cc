@@ -16,6 +16,9 @@ constexpr std::uint64_t kCheckFeedsEvery = 997;  // whose trees are slow to chec
 // A turn that nothing caused should be rare: a node that is woken so often in a second is spinning.
 constexpr std::uint64_t kMostTurns = 200'000;
 constexpr SimTime kFeedStep = 20'000;
+// What is waited for in chunks that nobody has proved yet may be all of a (small) content besides.
+constexpr std::int64_t kMemoryFloor = 32 << 10;
+constexpr std::int64_t kMemoryPerChannel = 1 << 20;
 
 }  // namespace
 
@@ -31,6 +34,7 @@ SwarmRun::SwarmRun(const RunOptions& options)
         std::make_unique<Content>(spec.length, number++, spec.metadata, spec.tell_length));
   }
   checker_.set_lenient(options.path.corruption != 0);
+  checker_.set_pex(options.pex, options.pex_on_internet);
   world_.set_observer(this);
 }
 
@@ -52,6 +56,8 @@ NodeOptions SwarmRun::draw_node(bool is_public) {
   Rng& random = world_.random();
   NodeOptions node;
   node.endpoint.max_datagram_size = options_.max_datagram_size;
+  node.endpoint.pex = options_.pex;
+  node.endpoint.pex_on_internet = options_.pex_on_internet;
   const auto rate = [&]() -> std::uint64_t {
     if (options_.rate_min == 0) return 0;
     return options_.rate_min + random.below(options_.rate_max - options_.rate_min + 1);
@@ -68,6 +74,9 @@ NodeOptions SwarmRun::draw_node(bool is_public) {
                                 NatKind::port_restricted, NatKind::symmetric};
   if (!is_public && random.below(100) < options_.nat_percent) {
     node.nat = {.kind = kKinds[random.below(4)], .timeout = (30 + random.below(120)) * kSecond};
+  }
+  if (options_.lan_percent != 0 && random.below(100) < options_.lan_percent) {
+    node.lan = static_cast<std::uint8_t>(1 + random.below(2));
   }
   return node;
 }
@@ -112,7 +121,10 @@ void SwarmRun::join(NodeId id, Membership& membership) {
   Endpoint& endpoint = world_.endpoint(id);
   Result<SwarmHandle> joined;
   if (content.metadata().live && membership.source) {
-    joined = endpoint.publish(content.metadata(), std::move(store), content.signer(), {},
+    LiveSourceSettings settings;
+    settings.first_chunk = fed_[membership.swarm] / content.metadata().chunk_size;
+    settings.chunks_per_signature = membership.signed_at_once;
+    joined = endpoint.publish(content.metadata(), std::move(store), content.signer(), settings,
                               world_.now(id));
   } else {
     JoinSettings settings;
@@ -138,6 +150,7 @@ void SwarmRun::append(std::size_t swarm, std::uint64_t octets) {
   const std::uint64_t end = std::min(content.length(), fed_[swarm] + octets);
   const auto piece = content.octets().subspan(static_cast<std::size_t>(fed_[swarm]),
                                               static_cast<std::size_t>(end - fed_[swarm]));
+  if (!nodes_[0].up) return;
   fed_[swarm] = end;
   for (const Membership& membership : nodes_[0].memberships) {
     if (membership.swarm != swarm) continue;
@@ -167,8 +180,10 @@ void SwarmRun::ask_tracker(NodeId id) {
   for (const NodeId other : others) {
     for (const Membership& membership : nodes_[id].memberships) {
       if (disk(other, membership.swarm) == nullptr) continue;
-      world_.endpoint(id).add_peer(membership.handle, world_.address(other), world_.now(id),
-                                   PeerSource::tracker);
+      const bool near = world_.lan(id) != 0 && world_.lan(id) == world_.lan(other);
+      world_.endpoint(id).add_peer(membership.handle,
+                                   near ? world_.lan_address(other) : world_.address(other),
+                                   world_.now(id), near ? PeerSource::local : PeerSource::tracker);
     }
   }
   world_.kick(id);
@@ -225,6 +240,23 @@ void SwarmRun::after_turn(NodeId id) {
   if (++node.spins > kMostTurns) fail(kNoProgress, fmt::format("node {} spins", id));
   const std::uint64_t every = options_.live() ? kCheckFeedsEvery : kCheckEvery;
   if (++turns_ % every == 0) world_.endpoint(id).check_invariants();
+  check_memory(id);
+}
+
+// What peers make a node allocate is bounded for each channel that it lets them have.
+void SwarmRun::check_memory(NodeId id) {
+  const std::int64_t allocated = world_.allocated(id);
+  if (allocated < kMemoryFloor || turns_ % kCheckEvery != 0) return;
+  const auto statistics = world_.endpoint(id).statistics(world_.now(id));
+  const auto channels = static_cast<std::int64_t>(
+      1 + statistics.channels_connecting + statistics.channels_established + statistics.half_open);
+  most_allocated_ = std::max(most_allocated_, (allocated - kMemoryFloor) / channels);
+  std::int64_t bound = kMemoryFloor + kMemoryPerChannel * channels;
+  for (const auto& content : contents_) bound += static_cast<std::int64_t>(content->length());
+  if (allocated > bound) {
+    fail(kWrongResult,
+         fmt::format("node {} has allocated {} octets for {} channels", id, allocated, channels));
+  }
 }
 
 // --- The phases
@@ -237,14 +269,18 @@ RunResult SwarmRun::run() {
   if (failure_.code == 0) follow_feeds();
   if (failure_.code == 0) wait_for_all();
   if (failure_.code == 0) leave_all();
-  return {failure_.code, failure_.text, digest_.value(), world_.datagrams(),
-          static_cast<double>(world_.time()) / kSecond - 1};
+  return {failure_.code,
+          failure_.text,
+          digest_.value(),
+          world_.datagrams(),
+          static_cast<double>(world_.time()) / kSecond - 1,
+          most_allocated_};
 }
 
 void SwarmRun::stop_faults() {
   faults_ = false;
   PathOptions& path = world_.path();
-  path.loss = path.duplication = path.reordering = path.corruption = 0;
+  path.loss = path.duplication = path.reordering = path.corruption = path.replay = 0;
   for (NodeId id = 0; id < nodes_.size(); ++id) {
     world_.set_side(id, 0);
     come_back(id);

@@ -22,7 +22,8 @@ struct RunResult {
   std::string text;
   std::uint64_t digest = 0;  // of all that was sent, and when
   std::uint64_t datagrams = 0;
-  double seconds = 0;  // of virtual time
+  double seconds = 0;               // of virtual time
+  std::int64_t most_allocated = 0;  // octets, of one node for one channel, by World::allocated()
 };
 
 class SwarmRun final : public Observer {
@@ -51,6 +52,7 @@ class SwarmRun final : public Observer {
     SimStore* store = nullptr;  // the endpoint's; null while the node is away
     bool loading = false;       // store_ready() is on its way
     PickPolicy policy = PickPolicy::rarest_first;
+    std::uint64_t signed_at_once = 0;  // of a source, in its run before; 0: not known
   };
   struct Node {
     std::vector<Membership> memberships;
@@ -61,6 +63,7 @@ class SwarmRun final : public Observer {
 
   // swarm_run.cc
   void fail(int code, const std::string& text);
+  void check_memory(NodeId node);
   NodeOptions draw_node(bool is_public);
   void build();
   void join(NodeId node, Membership& membership);
@@ -82,6 +85,9 @@ class SwarmRun final : public Observer {
   // swarm_chaos.cc
   void chaos();
   void part();
+  bool may_go(NodeId node);
+  void skip_numbers();
+  void note_signed_at_once();
   void crash(NodeId node);
   void damage(SimDisk& disk);
   void leave(NodeId node);
@@ -98,10 +104,12 @@ class SwarmRun final : public Observer {
   bool text_ = false;
   std::vector<Node> nodes_;
   std::vector<std::uint64_t> fed_;  // of each feed
+  unsigned restarts_ = 0;           // of the source of a feed
   bool faults_ = true;
   bool feeding_ = true;
   bool leaving_ = false;
   std::uint64_t turns_ = 0;
+  std::int64_t most_allocated_ = 0;
   Failure failure_;
 };
 

@@ -1,10 +1,14 @@
 #include "sim/trace.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <cstring>
 
 #include "base/bytes.h"
+#include "base/overloaded.h"
+#include "channel/pex_messages.h"
 
 namespace ppspp::sim {
 
@@ -59,6 +63,52 @@ void PcapFile::add(SimTime time, const TransportAddress& from, const TransportAd
   out.write(std::uint16_t{0});
   std::fwrite(octets.data(), 1, octets.size(), file_.get());
   std::fwrite(datagram.data(), 1, packet - 28, file_.get());
+}
+
+std::string in_words(std::span<const std::byte> datagram, const WireFormat& format) {
+  std::string text;
+  DatagramReader reader(datagram, format);
+  const auto range = [&](std::string_view name, ChunkRange chunks) {
+    text += fmt::format(" {} {}-{}", name, chunks.begin, chunks.end);
+  };
+  while (const auto message = reader.next()) {
+    std::visit(
+        overloaded{
+            [&](const Handshake& m) { text += fmt::format(" HANDSHAKE {:08x}", m.source.value); },
+            [&](const Data& m) { range("DATA", m.chunks); },
+            [&](const Ack& m) { range("ACK", m.chunks); },
+            [&](const Have& m) { range("HAVE", m.chunks); },
+            [&](const Integrity& m) { range("INTEGRITY", m.chunks); },
+            [&](const SignedIntegrity& m) { range("SIGNED", m.chunks); },
+            [&](const Request& m) { range("REQUEST", m.chunks); },
+            [&](const Cancel& m) { range("CANCEL", m.chunks); },
+            [&](const Choke&) { text += " CHOKE"; }, [&](const Unchoke&) { text += " UNCHOKE"; },
+            [&](const PexReq&) { text += " PEX_REQ"; },
+            [&](const PexResV4& m) { text += fmt::format(" PEX {}", address_in(m).to_string()); },
+            [&](const auto&) {
+              text += fmt::format(" type {}", static_cast<int>(type_of(*message)));
+            }},
+        *message);
+  }
+  return text;
+}
+
+bool DatagramLog::open(const TraceOptions& options) {
+  text_ = options.text;
+  if (!options.pcap.empty()) pcap_.emplace(options.pcap);
+  if (!pcap_ || pcap_->ok()) return true;
+  fmt::print(stderr, "ppspp-sim: {} cannot be written\n", options.pcap);
+  return false;
+}
+
+void DatagramLog::add(SimTime time, const TransportAddress& from, const TransportAddress& to,
+                      std::span<const std::byte> datagram, const WireFormat& format) {
+  if (pcap_) pcap_->add(time, from, to, datagram);
+  if (!text_) return;
+  const auto channel = destination(datagram);
+  fmt::print("{:.6f} {} > {} channel {:08x}:{}\n", static_cast<double>(time) / 1e6,
+             from.to_string(), to.to_string(), channel ? channel->value : 0,
+             in_words(datagram, format));
 }
 
 }  // namespace ppspp::sim

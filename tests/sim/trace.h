@@ -5,11 +5,13 @@
 #include <cstdint>
 #include <cstdio>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
 #include "ppspp/transport_address.h"
 #include "sim/sim_clock.h"
+#include "wire/datagram.h"
 
 namespace ppspp::sim {
 
@@ -40,6 +42,28 @@ class PcapFile {
     void operator()(std::FILE* file) const { std::fclose(file); }
   };
   std::unique_ptr<std::FILE, Close> file_;
+};
+
+// The messages of a datagram, each behind a space.
+std::string in_words(std::span<const std::byte> datagram, const WireFormat& format);
+
+struct TraceOptions {
+  bool text = false;
+  std::string pcap;  // a file; empty: none
+};
+
+// What a run of one swarm sends, as its user wants to see it.
+class DatagramLog {
+ public:
+  // False: the file cannot be written; it was said.
+  bool open(const TraceOptions& options);
+  bool wanted() const { return text_ || pcap_; }
+  void add(SimTime time, const TransportAddress& from, const TransportAddress& to,
+           std::span<const std::byte> datagram, const WireFormat& format);
+
+ private:
+  bool text_ = false;
+  std::optional<PcapFile> pcap_;
 };
 
 }  // namespace ppspp::sim

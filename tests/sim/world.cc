@@ -4,12 +4,14 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "sim/heap.h"
 
 namespace ppspp::sim {
 namespace {
 
 constexpr std::size_t kHeaders = 28;                  // of IPv4 and UDP
 constexpr std::uint32_t kFirstAddress = 0x0b00'0000;  // 11.0.0.0, a public network
+constexpr std::uint32_t kFirstOnLan = 0x0a00'0000;    // 10.0.0.0
 
 std::uint64_t mix(std::uint64_t x) {
   return Rng(x).next_u64();
@@ -38,6 +40,7 @@ NodeId World::add_speaker(const NodeOptions& options, Speaker& speaker) {
 
 void World::remove_node(NodeId node) {
   nodes_[node]->endpoint.reset();
+  nodes_[node]->allocated = 0;
 }
 
 void World::restart_node(NodeId id) {
@@ -49,9 +52,14 @@ TransportAddress World::address(NodeId node) const {
   return TransportAddress::v4(kFirstAddress + node, kPort);
 }
 
+TransportAddress World::lan_address(NodeId node) const {
+  return TransportAddress::v4(kFirstOnLan + node, kPort);
+}
+
 std::optional<NodeId> World::find(const TransportAddress& address) const {
   if (!address.is_v4()) return std::nullopt;
-  const std::uint32_t index = address.v4_address() - kFirstAddress;
+  const std::uint32_t index =
+      address.v4_address() - (address.is_internal() ? kFirstOnLan : kFirstAddress);
   return index < nodes_.size() ? std::optional(index) : std::nullopt;
 }
 
@@ -144,14 +152,21 @@ void World::send(NodeId from, const TransportAddress& to, std::span<const std::b
   node.traffic.sent += datagram.size() + packets * kHeaders;
   const auto receiver = receiver_of(from, to);
   if (!receiver) return;
-  const TransportAddress source = TransportAddress::v4(
-      address(from).v4_address(), node.nat.translate(to, time_).value_or(kPort));
-  travel(source, *receiver, to, datagram, packets, *left + delay_between(from, *receiver));
+  travel(source_of(from, to), *receiver, to, datagram, packets,
+         *left + delay_between(from, *receiver));
+}
+
+TransportAddress World::source_of(NodeId from, const TransportAddress& to) {
+  if (to.is_internal()) return lan_address(from);
+  return TransportAddress::v4(address(from).v4_address(),
+                              nodes_[from]->nat.translate(to, time_).value_or(kPort));
 }
 
 std::optional<NodeId> World::receiver_of(NodeId from, const TransportAddress& to) const {
   const auto receiver = find(to);
-  if (!receiver || nodes_[*receiver]->side != nodes_[from]->side) return std::nullopt;
+  if (!receiver || nodes_[*receiver]->hears != nodes_[from]->heard_on) return std::nullopt;
+  const std::uint8_t lan = nodes_[from]->lan;
+  if (to.is_internal() && (lan == 0 || lan != nodes_[*receiver]->lan)) return std::nullopt;
   return exists(*receiver) || is_speaker(*receiver) ? receiver : std::nullopt;
 }
 
@@ -177,6 +192,10 @@ void World::travel(const TransportAddress& source, NodeId receiver, const Transp
   }
   const int copies = chance(path_.duplication) ? 2 : 1;
   for (int copy = 0; copy < copies; ++copy) fly(source, receiver, to, datagram, at);
+  if (chance(path_.replay)) {
+    const auto most = static_cast<std::uint64_t>(path_.replay_delay.count());
+    fly(source, receiver, to, datagram, at + random_.below(most + 1));
+  }
 }
 
 void World::fly(const TransportAddress& source, NodeId to, const TransportAddress& target,
@@ -201,8 +220,9 @@ void World::fly(const TransportAddress& source, NodeId to, const TransportAddres
 void World::arrive(PacketId id) {
   Packet& packet = packets_[id];
   Node& node = *nodes_[packet.node];
-  const bool admitted =
-      node.speaker != nullptr || node.nat.admits(packet.from, packet.to.port(), time_);
+  const bool open =
+      node.speaker != nullptr || (packet.to.is_internal() && packet.to.port() == kPort);
+  const bool admitted = open || node.nat.admits(packet.from, packet.to.port(), time_);
   if (!admitted) return packets_.give_back(id);
   const SimTime free_at = node.down.free_at;
   if (!pass(node.down, packet.size)) {
@@ -225,8 +245,11 @@ void World::deliver(PacketId id) {
   } else if (node.endpoint != nullptr) {
     const Now at = now(receiver);
     if (observer_ != nullptr) observer_->on_receive(receiver, packet.from, packet.payload());
-    node.endpoint->handle_datagram(packet.payload(), packet.from, at);
-    node.endpoint->flush(at);
+    {
+      const HeapMeter meter(node.allocated);
+      node.endpoint->handle_datagram(packet.payload(), packet.from, at);
+      node.endpoint->flush(at);
+    }
     pump(receiver);
   }
   packets_.give_back(id);
@@ -237,7 +260,10 @@ void World::wake(NodeId id) {
   if (node.wake_at != time_ || node.endpoint == nullptr) return;  // overtaken by an earlier one
   node.wake_at = kSimNever;
   const Now at = now(id);
-  if (node.endpoint->deadline() <= at.monotonic) node.endpoint->handle_deadline(at);
+  if (node.endpoint->deadline() <= at.monotonic) {
+    const HeapMeter meter(node.allocated);
+    node.endpoint->handle_deadline(at);
+  }
   pump(id);
 }
 
@@ -245,7 +271,11 @@ void World::pump(NodeId id) {
   Node& node = *nodes_[id];
   Endpoint& endpoint = *node.endpoint;
   const Now at = now(id);
-  while (const auto transmit = endpoint.poll_transmit(buffer_, at)) {
+  const auto next = [&] {
+    const HeapMeter meter(node.allocated);
+    return endpoint.poll_transmit(buffer_, at);
+  };
+  while (const auto transmit = next()) {
     for (std::size_t begin = 0; begin < transmit->size; begin += transmit->segment_size) {
       const std::size_t size = std::min(transmit->segment_size, transmit->size - begin);
       send(id, transmit->to, std::span<const std::byte>(buffer_).subspan(begin, size),
@@ -257,10 +287,10 @@ void World::pump(NodeId id) {
   }
   if (observer_ != nullptr) observer_->after_turn(id);
   // One that has moved away is left to fire in vain, as the real driver does.
-  const SimTime next = std::max(node.clock.when(endpoint.deadline()), time_ + 1);
-  if (next < node.wake_at) {
-    node.wake_at = next;
-    queue_.push(next, {Kind::wake, id});
+  const SimTime wake_at = std::max(node.clock.when(endpoint.deadline()), time_ + 1);
+  if (wake_at < node.wake_at) {
+    node.wake_at = wake_at;
+    queue_.push(wake_at, {Kind::wake, id});
   }
 }
 

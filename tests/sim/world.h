@@ -34,6 +34,7 @@ struct NodeOptions {
   LinkOptions down;
   SimClock clock;
   NatOptions nat;
+  std::uint8_t lan = 0;  // a private network: who is on the same one reaches it there; 0: none
 };
 
 // What happens between the links. Shares are parts of a million.
@@ -47,6 +48,8 @@ struct PathOptions {
   std::uint32_t reordering = 0;  // delayed by up to `reordering_delay` more
   Microseconds reordering_delay{50'000};
   std::uint32_t corruption = 0;  // one bit is flipped
+  std::uint32_t replay = 0;      // comes again, up to `replay_delay` later
+  Microseconds replay_delay{30'000'000};
 };
 
 struct NodeTraffic {
@@ -106,14 +109,24 @@ class World {
   Now now(NodeId node) const { return nodes_[node]->clock.now(time_); }
   // Where it can be reached if it is not behind a NAT.
   TransportAddress address(NodeId node) const;
+  // The same on its private network, which no NAT stands before.
+  TransportAddress lan_address(NodeId node) const;
+  std::uint8_t lan(NodeId node) const { return nodes_[node]->lan; }
   // Whose IP address it is, whatever the port.
   std::optional<NodeId> find(const TransportAddress& address) const;
   bool is_public(NodeId node) const { return nodes_[node]->nat.kind() == NatKind::none; }
-  // Datagrams pass between nodes of equal sides only.
-  void set_side(NodeId node, std::uint8_t side) { nodes_[node]->side = side; }
+  // Datagrams pass between nodes of equal sides only; or to the side on which the sender is heard.
+  void set_side(NodeId node, std::uint8_t side) { set_sides(node, side, side); }
+  void set_sides(NodeId node, std::uint8_t heard_on, std::uint8_t hears) {
+    nodes_[node]->heard_on = heard_on;
+    nodes_[node]->hears = hears;
+  }
   void step_clock(NodeId node, std::int64_t microseconds) {
     nodes_[node]->clock.step(microseconds);
   }
+  // Octets that its endpoint has allocated while it dealt with datagrams and deadlines, and not
+  // freed since: what others make it allocate.
+  std::int64_t allocated(NodeId node) const { return nodes_[node]->allocated; }
   const NodeTraffic& traffic(NodeId node) const { return nodes_[node]->traffic; }
 
   SimTime time() const { return time_; }
@@ -147,6 +160,7 @@ class World {
           up{options.up},
           down{options.down},
           nat(options.nat),
+          lan(options.lan),
           endpoint_options(options.endpoint) {}
     SimClock clock;
     SimTime wake_at = kSimNever;  // when a wake event is on its way
@@ -156,14 +170,18 @@ class World {
     Link up;
     Link down;
     Nat nat;
-    std::uint8_t side = 0;
+    std::uint8_t lan;
+    std::uint8_t heard_on = 0;
+    std::uint8_t hears = 0;
     NodeTraffic traffic;
+    std::int64_t allocated = 0;
     EndpointOptions endpoint_options;
   };
 
   // When a datagram that comes now is through the link; none if its queue is full.
   std::optional<SimTime> pass(Link& link, std::size_t payload) const;
   bool chance(std::uint32_t millionths);
+  TransportAddress source_of(NodeId from, const TransportAddress& to);
   SimTime delay_between(NodeId a, NodeId b) const;
   void send(NodeId from, const TransportAddress& to, std::span<const std::byte> datagram,
             bool probe);

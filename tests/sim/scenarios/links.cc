@@ -25,6 +25,17 @@ TEST_SUITE("sim/links") {
     CHECK(s.seconds_until_complete(leecher, 120) > 0);
   }
 
+  TEST_CASE("who is heard and hears nothing gets nothing, and everything once it hears") {
+    Scenario s(4, 500'000);
+    const NodeId seeder = s.seed();
+    const NodeId leecher = s.fetch();
+    s.world().set_sides(leecher, 0, 1);
+    s.introduce(leecher, seeder);
+    CHECK(s.seconds_until_complete(leecher, 10) < 0);
+    s.world().set_side(leecher, 0);
+    CHECK(s.seconds_until_complete(leecher, 60) > 0);
+  }
+
   TEST_CASE("two parts of a network that were apart for a while find together again") {
     Scenario s(3, 4 << 20);
     const NodeId seeder = s.seed({.up = {.rate = 250'000}});

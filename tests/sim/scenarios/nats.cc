@@ -33,6 +33,21 @@ TEST_SUITE("sim/nats") {
     }
   }
 
+  TEST_CASE("two behind symmetric NATs find each other on their private network only") {
+    const NodeOptions inside{.nat = {.kind = NatKind::symmetric}, .lan = 1};
+    Scenario s(7, 500'000);
+    const NodeId seeder = s.seed(inside);
+    const NodeId leecher = s.fetch(inside);
+    const NodeId stranger = s.fetch({.lan = 2});
+    s.introduce(leecher, seeder);
+    s.introduce(seeder, leecher);
+    CHECK(s.seconds_until_complete(leecher, 30) < 0);
+    s.introduce_at(stranger, s.world().lan_address(seeder));
+    s.introduce_at(leecher, s.world().lan_address(seeder));
+    CHECK(s.seconds_until_complete(leecher, 60) > 0);
+    CHECK_FALSE(s.complete(stranger));
+  }
+
   // A keep-alive goes every 25 to 30 s (3.12, decision 22).
   TEST_CASE("keep-alives hold a mapping of 35 s open, in both directions") {
     Scenario s(6, 500'000);

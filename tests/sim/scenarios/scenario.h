@@ -22,8 +22,9 @@ class Scenario {
 
   NodeId seed(const NodeOptions& options = {}) { return add(options, true); }
   NodeId fetch(const NodeOptions& options = {}) { return add(options, false); }
-  void introduce(NodeId node, NodeId peer) {
-    world_.endpoint(node).add_peer(handles_[node], world_.address(peer), world_.now(node));
+  void introduce(NodeId node, NodeId peer) { introduce_at(node, world_.address(peer)); }
+  void introduce_at(NodeId node, const TransportAddress& peer) {
+    world_.endpoint(node).add_peer(handles_[node], peer, world_.now(node));
     world_.kick(node);
   }
   bool complete(NodeId node) const { return disks_[node]->complete(); }

@@ -1,0 +1,53 @@
+#include "sim/heap.h"
+
+#include <malloc.h>
+
+#include <cstddef>
+#include <cstdlib>
+#include <new>
+
+namespace {
+
+std::int64_t in_use = 0;  // simulations have one thread
+
+void* allocate(std::size_t size) {
+  void* const place = std::malloc(size == 0 ? 1 : size);
+  if (place == nullptr) throw std::bad_alloc();
+  in_use += static_cast<std::int64_t>(malloc_usable_size(place));
+  return place;
+}
+
+void release(void* place) {
+  if (place == nullptr) return;
+  in_use -= static_cast<std::int64_t>(malloc_usable_size(place));
+  std::free(place);
+}
+
+}  // namespace
+
+void* operator new(std::size_t size) {
+  return allocate(size);
+}
+void* operator new[](std::size_t size) {
+  return allocate(size);
+}
+void operator delete(void* place) noexcept {
+  release(place);
+}
+void operator delete[](void* place) noexcept {
+  release(place);
+}
+void operator delete(void* place, std::size_t) noexcept {
+  release(place);
+}
+void operator delete[](void* place, std::size_t) noexcept {
+  release(place);
+}
+
+namespace ppspp::sim {
+
+std::int64_t heap_in_use() {
+  return in_use;
+}
+
+}  // namespace ppspp::sim
