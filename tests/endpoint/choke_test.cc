@@ -198,6 +198,14 @@ TEST_SUITE("endpoint/choke") {
     CHECK_FALSE(swarm.anybody_chokes());
   }
 
+  TEST_CASE("where a queue outgrows the round trip, what waits in it is not sent again (8.7)") {
+    Swarm swarm(seed(), 6, 1'000'000, {.delay = 50us, .rate = 500'000, .queue = 256 << 10});
+    REQUIRE(swarm.world.run_until([&] { return swarm.all_complete(); }, 60s));
+    std::uint64_t sent = swarm.seeder.status().uploaded_bytes;
+    for (Node* node : swarm.leechers) sent += node->status().uploaded_bytes;
+    CHECK(sent < 6 * 1'000'000 * 13 / 10);
+  }
+
   TEST_CASE("a seeder with little upload sends each chunk about once: the rest comes of others") {
     Swarm swarm(seed(), 10, 1'000'000, {.delay = 20ms, .rate = 100'000, .queue = 64 << 10});
     REQUIRE(swarm.world.run_until([&] { return swarm.all_complete(); }, 120s));
