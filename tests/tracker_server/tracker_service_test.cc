@@ -424,6 +424,20 @@ TEST_SUITE("tracker_server/service") {
     CHECK(world.service.counters().certificates == 1);
   }
 
+  TEST_CASE("who asks for peers gets its certificate with them, and not the next report later") {
+    World world({}, true);
+    world.reachable.insert(World::host(1));
+    SwarmAction action = join(kA);
+    action.certificate_request = Octets();
+    world.connect(1, {action, join(kB)});
+    CHECK(world.find(1, kA).results.at(0).certificates.empty());  // nobody knows that it is there
+    world.exchange();
+    const auto found = world.find(1, kA);
+    REQUIRE(found.results.size() == 1);
+    CHECK(found.results[0].certificates.size() == 1);
+    CHECK(world.find(1, kA).results.at(0).certificates.empty());  // it has it
+  }
+
   TEST_CASE("a peer in hundreds of swarms gets all its certificates with its reports") {
     World world({}, true);
     world.reachable.insert(World::host(1));

@@ -286,7 +286,7 @@ Response TrackerService::answer(const Asked& asked, const Find& find) {
   }
   registry_.heard(*peer, asked.now.monotonic);
   const auto id = SwarmId::from_hex(find.swarm_id);
-  const Membership* const member = id ? registry_.membership(*peer, *id) : nullptr;
+  Membership* const member = id ? registry_.membership(*peer, *id) : nullptr;
   if (member == nullptr) {
     return refuse(asked, ErrorCode::forbidden_action, "this peer is not in that swarm");
   }
@@ -295,9 +295,11 @@ Response TrackerService::answer(const Asked& asked, const Find& find) {
   result.swarm_id = find.swarm_id;
   result.peers =
       list(asked, *member->swarm, peer, find.peer_num, member->mode == PeerMode::seeder, asked.now);
-  response.results.push_back(std::move(result));
   // Now, as the next report may be far away: any request keeps a peer registered.
-  add_certificates(*peer, response, asked.now);
+  if (issuer_ && !peer->key.empty() && renew(*member, asked.now)) {
+    result.certificates = {member->certificate};
+  }
+  response.results.push_back(std::move(result));
   return response;
 }
 
