@@ -23,7 +23,7 @@ constexpr std::size_t kToldAtOnce = 8;
 constexpr Microseconds kRoundPerChannel = std::chrono::milliseconds(2);
 constexpr Microseconds kLongestRound = std::chrono::milliseconds(250);
 // While the uplink has next to nothing to do, whatever there is can be told: others wait for it.
-constexpr Microseconds kIdleRound = std::chrono::milliseconds(20);
+constexpr Microseconds kIdleRound = std::chrono::milliseconds(50);
 constexpr std::size_t kBusyChannels = 3;
 // Of what is not whole yet, peers hear every so many rounds.
 constexpr std::uint32_t kRoundsOfGroups = 8;

@@ -45,7 +45,7 @@ class UploadGauge {
 
  public:
   static constexpr std::size_t kFirstSlots = 8;
-  static constexpr std::size_t kLeastSlots = 4;
+  static constexpr std::size_t kLeastSlots = 5;
   // Octets per second that are worth a slot: two segments in a round trip of 50 ms with a queue of
   // 60 ms. With less, the windows of all would fill a longer queue.
   static constexpr std::uint64_t kUsefulRate = 26'000;
