@@ -1,5 +1,8 @@
 // ppspp-sim: swarms of the real core in virtual time.
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
+#include <cstdlib>
 
 #include "sim/live.h"
 #include "sim/many_runs.h"
@@ -15,6 +18,15 @@ std::string seed_of(const std::string& text) {
     throw CLI::ValidationError("neither a number nor a commit's hash: " + text);
   }
   return std::to_string(std::stoull(text.substr(0, 15), nullptr, 16));
+}
+
+// A world of thousands of nodes is gigabytes of small things, and most of what they cost is finding
+// their pages: with large ones it is a third faster. Only at its start can a process have them of
+// glibc.
+void use_huge_pages(char** argv) {
+  if (getenv("GLIBC_TUNABLES") != nullptr) return;
+  setenv("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1", 1);
+  execv("/proc/self/exe", argv);  // where that fails it goes on without
 }
 
 }  // namespace
@@ -42,7 +54,7 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   scale->add_option("--limit", scaling.limit, "Seconds of virtual time")->capture_default_str();
   scale->add_flag("--verbose", scaling.verbose,
-                  "What uplinks carried, on stderr, every five seconds");
+                  "What uplinks carried, on stderr, every five seconds of virtual time");
 
   const auto add_trace = [](CLI::App* command, TraceOptions& trace) {
     command->add_flag("--text", trace.text, "Print all datagrams in words");
@@ -86,6 +98,7 @@ int main(int argc, char** argv) {
   swarms->add_option("--seconds", many.seconds, "That one may take")->capture_default_str();
 
   CLI11_PARSE(app, argc, argv);
+  if (*scale || *feed) use_huge_pages(argv);
   if (*scale) return run_scaling(scaling).exit_code;
   if (*feed) return run_live(live);
   if (*swarm) return run_one(seed, single);

@@ -23,6 +23,7 @@ namespace {
 constexpr SimTime kSecond = 1'000'000;
 constexpr SimTime kProgressEvery = 5 * kSecond;
 constexpr SimTime kAskAgain = 60 * kSecond;  // a tracker, for more peers
+constexpr double kQuietFor = 20;             // seconds of CPU time without a line
 
 class Scaling final : public Observer {
  public:
@@ -88,7 +89,8 @@ class Scaling final : public Observer {
   void churn();
   void leave(NodeId node);
   void count(NodeId node);
-  void progress();
+  void watch();
+  void tell();
   double bound_seconds() const {  // of the seeder's uplink
     return static_cast<double>(options_.size) / static_cast<double>(options_.upload);
   }
@@ -108,6 +110,8 @@ class Scaling final : public Observer {
   std::uint64_t seeder_sent_ = 0;
   std::vector<double> times_;  // seconds, of the original ones
   std::vector<double> later_;  // of those that replaced others
+  SimTime told_at_ = kSecond;  // a line of progress
+  double told_cpu_ = 0;        // the same, in CPU time
 };
 
 NodeId Scaling::add_peer(bool seeder) {
@@ -182,8 +186,17 @@ void Scaling::count(NodeId id) {
   gone_.dropped += world_.traffic(id).dropped_up + world_.traffic(id).dropped_down;
 }
 
-void Scaling::progress() {
-  if (!options_.verbose) return;
+// Where it takes long, a line now and then says how far it is.
+void Scaling::watch() {
+  world_.at(world_.time() + kSecond, [this] { watch(); });
+  const bool asked = options_.verbose && world_.time() >= told_at_ + kProgressEvery;
+  const double cpu = cpu_seconds();
+  if (!asked && cpu < told_cpu_ + kQuietFor) return;
+  told_cpu_ = cpu;
+  tell();
+}
+
+void Scaling::tell() {
   std::uint64_t verified = 0;
   std::uint64_t channels = 0;
   for (const NodeId id : tracker_.members()) {
@@ -192,14 +205,19 @@ void Scaling::progress() {
     channels += status->channels;
   }
   const auto members = static_cast<double>(tracker_.members().size());
-  fmt::print(stderr, "{:6} s: {:5.1f} % there, {} of {} complete, {:.1f} channels each\n",
-             world_.time() / kSecond - 1,
-             100.0 * static_cast<double>(verified) /
-                 static_cast<double>(content_.length() * options_.peers),
-             times_.size(), options_.peers, static_cast<double>(channels) / members);
-  const double seconds = static_cast<double>(kProgressEvery) / kSecond;
-  fmt::print(stderr, "          {}\n", use_.line(options_.peers, options_.upload, seconds));
-  world_.at(world_.time() + kProgressEvery, [this] { progress(); });
+  fmt::print(
+      stderr,
+      "{:6} s: {:5.1f} % there, {} of {} complete, {:.1f} channels each, {} events in {:.0f} s\n",
+      world_.time() / kSecond - 1,
+      100.0 * static_cast<double>(verified) /
+          static_cast<double>(content_.length() * options_.peers),
+      times_.size(), options_.peers, static_cast<double>(channels) / members, world_.events(),
+      cpu_seconds());
+  const double seconds = static_cast<double>(world_.time() - told_at_) / kSecond;
+  told_at_ = world_.time();
+  if (seconds > 0) {
+    fmt::print(stderr, "          {}\n", use_.line(options_.peers, options_.upload, seconds));
+  }
 }
 
 ScalingFigures Scaling::run() {
@@ -210,7 +228,7 @@ ScalingFigures Scaling::run() {
   waiting_ = options_.peers;
   for (NodeId id = 1; id <= options_.peers; ++id) ask_tracker(id);
   if (options_.churn != 0) churn();
-  progress();
+  watch();
   world_.run_until(options_.limit * kSecond);
   seeder_sent_ = world_.endpoint(0).status(peers_[0].swarm)->uploaded_bytes;
   for (const NodeId id : tracker_.members()) count(id);

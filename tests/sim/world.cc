@@ -65,6 +65,7 @@ std::optional<NodeId> World::find(const TransportAddress& address) const {
 
 void World::kick(NodeId id) {
   Node& node = *nodes_[id];
+  node.kicked = true;
   if (node.wake_at == time_) return;
   node.wake_at = time_;
   queue_.push(time_, {Kind::wake, id});
@@ -260,7 +261,9 @@ void World::wake(NodeId id) {
   if (node.wake_at != time_ || node.endpoint == nullptr) return;  // overtaken by an earlier one
   node.wake_at = kSimNever;
   const Now at = now(id);
-  if (node.endpoint->deadline() <= at.monotonic) {
+  const bool due = node.endpoint->deadline() <= at.monotonic;
+  if (!std::exchange(node.kicked, false) && !due) return arm(id);  // its deadline has moved away
+  if (due) {
     const HeapMeter meter(node.allocated);
     node.endpoint->handle_deadline(at);
   }
@@ -286,8 +289,13 @@ void World::pump(NodeId id) {
     if (observer_ != nullptr) observer_->on_event(id, *event);
   }
   if (observer_ != nullptr) observer_->after_turn(id);
-  // One that has moved away is left to fire in vain, as the real driver does.
-  const SimTime wake_at = std::max(node.clock.when(endpoint.deadline()), time_ + 1);
+  arm(id);
+}
+
+// A wake-up that is not needed any more is left to fire in vain, as the real driver does.
+void World::arm(NodeId id) {
+  Node& node = *nodes_[id];
+  const SimTime wake_at = std::max(node.clock.when(node.endpoint->deadline()), time_ + 1);
   if (wake_at < node.wake_at) {
     node.wake_at = wake_at;
     queue_.push(wake_at, {Kind::wake, id});

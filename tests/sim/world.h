@@ -164,6 +164,7 @@ class World {
           endpoint_options(options.endpoint) {}
     SimClock clock;
     SimTime wake_at = kSimNever;  // when a wake event is on its way
+    bool kicked = false;
     Rng random;
     std::unique_ptr<Endpoint> endpoint;
     Speaker* speaker = nullptr;
@@ -196,6 +197,7 @@ class World {
   void deliver(PacketId packet);
   void wake(NodeId node);
   void pump(NodeId node);
+  void arm(NodeId node);
   void handle(What what);
 
   PathOptions path_;

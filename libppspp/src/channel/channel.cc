@@ -159,18 +159,19 @@ std::vector<ChunkRange> Channel::owed_later(ChunkRange range, std::uint32_t chun
   return requests_.later_within(range, on_the_way / chunk_size + 1);
 }
 
-void Channel::trim_requests(ChannelContext& context, Now now) {
+bool Channel::trim_requests(ChannelContext& context, Now now) {
   const auto oldest = requests_.oldest_request();
-  if (context.neighbours() < 2 || !oldest) return;
+  if (context.neighbours() < 2 || !oldest) return false;
   const Microseconds patience = std::max<Microseconds>(kTrimAfter, rtt_.smoothed() * 6);
-  if (now.monotonic - *oldest < patience) return;
+  if (now.monotonic - *oldest < patience) return false;
   const std::uint64_t budget = std::max<std::uint64_t>(1, request_budget(context, now));
-  if (requests_.chunks() <= budget) return;
+  if (requests_.chunks() <= budget) return false;
   for (const ChunkRange range : requests_.take_newest(requests_.chunks() - budget)) {
     unsolicited_credit_ += range.size();
     cancels_.add(range);
     context.give_back(*this, range);
   }
+  return true;
 }
 
 TimePoint Channel::deadline(const ChannelContext& context) const {
@@ -243,9 +244,10 @@ void Channel::note_ack_due(ChunkIndex chunk, std::int64_t one_way_delay_us) {
   ack_delay_sample_ = one_way_delay_us;
 }
 
-void Channel::announce(ChunkRange range, Now now) {
+bool Channel::announce(ChunkRange range, Now now) {
   // The announcement of everything, from the cursor on, will come to it.
-  if (announcing_ && range.begin >= have_cursor_) return;
+  if (announcing_ && range.begin >= have_cursor_) return true;
+  const bool first = haves_.empty();
   if (have_since_ == kNever) have_since_ = now.monotonic;
   if (!haves_.add(range)) {
     // Too many holes to remember: begin the whole announcement again.
@@ -253,6 +255,7 @@ void Channel::announce(ChunkRange range, Now now) {
     announcing_ = true;
     have_cursor_ = 0;
   }
+  return first || announcing_ || haves_.size() >= kMostHavesWait;
 }
 
 void Channel::cancel(ChunkRange range) {

@@ -75,6 +75,7 @@ struct Filled {
   std::size_t size = 0;
   std::size_t segment_size = 0;
   bool probe = false;
+  bool is_all = false;  // nothing more would leave now: fill() needs not be tried again
 };
 
 class Channel {
@@ -112,7 +113,8 @@ class Channel {
   void release(ChannelContext& context) { take_back_requests(context); }
 
   // Gives back what it owes beyond what it is likely to bring soon, so that others can be asked.
-  void trim_requests(ChannelContext& context, Now now);
+  // False: it owes no more than that.
+  bool trim_requests(ChannelContext& context, Now now);
 
   // Writes the next datagram or train, of at most `allowance` octets of DATA datagrams (the upload
   // limit; control messages are free). Nothing: call again after an input or at deadline().
@@ -136,7 +138,8 @@ class Channel {
   // It came without the hashes that prove it. Its peer sends it again when it hears no ACK; if it
   // does not, we ask again, but not at once.
   void on_unverifiable(ChunkIndex chunk, bool still_wanted, Now now);
-  void announce(ChunkRange range, Now now);            // HAVE is due
+  // HAVE is due. Whether it is to be filled, to find out when; else it is going to be.
+  bool announce(ChunkRange range, Now now);
   void cancel(ChunkRange range);                       // here from another peer: CANCEL is due
   void on_store_ready() { store_retry_at_ = kNever; }  // what it could not read is there now
   // Whether we choke the peer (3.9). One that cannot be told is served slowly instead.
@@ -283,6 +286,7 @@ class Channel {
   std::uint64_t delivery_rate(Now now) const;
   bool acks_due(Now now) const;
   TimePoint ack_deadline() const;
+  static constexpr std::size_t kMostHavesWait = 128;
   Microseconds have_delay(const ChannelContext& context) const;
   bool haves_wait() const;
   Microseconds short_delay() const;  // how long an ACK or HAVE may wait (decision 5)

@@ -10,7 +10,6 @@ namespace ppspp {
 namespace {
 
 constexpr Microseconds kLongestDelay = std::chrono::milliseconds(25);  // decision 5
-constexpr std::size_t kMostHavesWait = 128;
 constexpr Microseconds kLiveHaveDelay = std::chrono::milliseconds(5);
 constexpr std::uint64_t kFirstRequestBytes = 256 << 10;
 constexpr std::uint64_t kFirstAmongManyBytes = 16 << 10;
@@ -53,7 +52,7 @@ Microseconds Channel::short_delay() const {
 // In a live swarm there is something to be said to every neighbour all the time.
 // Who is choked cannot ask for it yet: many HAVEs together take fewer octets.
 bool Channel::haves_wait() const {
-  return choking_ && haves_.ranges().size() < kMostHavesWait;
+  return choking_ && haves_.size() < kMostHavesWait;
 }
 
 Microseconds Channel::have_delay(const ChannelContext& context) const {

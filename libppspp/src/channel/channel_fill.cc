@@ -20,6 +20,8 @@ constexpr Microseconds kTrickleEvery = std::chrono::seconds(1);
 // How long a peer waits for others that ask for what nobody has been sent yet.
 constexpr Microseconds kMakesWayFor = std::chrono::seconds(2);
 constexpr Microseconds kMakesWayStep = std::chrono::milliseconds(50);
+// No message was left out for want of room where there is so much of it: a signed munro is largest.
+constexpr std::size_t kRoomLeft = 700;
 
 }  // namespace
 
@@ -39,7 +41,8 @@ std::optional<Filled> Channel::fill(std::span<std::byte> buffer, std::size_t all
   auto filled = fill_train(buffer, out.size(), allowance, context, now);
   const bool keep_alive = now.monotonic >= keep_alive_at();
   if (!filled && (out.size() > empty_size || answer_now_ || keep_alive)) {
-    filled = Filled{out.size(), out.size(), false};
+    const bool is_all = out.fits(kRoomLeft) && to_tell_.empty();
+    filled = Filled{out.size(), out.size(), false, is_all};
   }
   if (!filled) return std::nullopt;
   answer_now_ = false;

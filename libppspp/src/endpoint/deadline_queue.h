@@ -1,5 +1,4 @@
-// When each channel, or each swarm, wants to be woken. A time is only a hint: who is woken too
-// early says when to be woken again, so a time that is set is never moved back.
+// When each channel, or each swarm, wants to be woken.
 //
 // A binary heap in which each member stands once at most, and a table of where it stands, by a
 // number that it gets when it enters: nothing is looked up, nothing is allocated, and all of it
@@ -36,17 +35,23 @@ class DeadlineQueue {
     free_.push_back(number);
   }
 
-  // `key`: always the same of one member.
+  // In place of what was set before; kNever: it is not to be woken. `key`: always the same of one
+  // member.
   void set(Number number, Key key, TimePoint at) {
-    if (at == kNever) return;
-    std::uint32_t place = places_[number];
-    if (place == kNowhere) {
-      place = static_cast<std::uint32_t>(heap_.size());
-      heap_.push_back({at, key, number});
-    } else if (heap_[place].at <= at) {
-      return;  // it will be asked before that
+    const std::uint32_t place = places_[number];
+    if (place != kNowhere) {
+      if (heap_[place].at == at) return;
+      if (at < heap_[place].at) return rise(place, {at, key, number});
+      take_out(place);
     }
-    rise(place, {at, key, number});
+    if (at == kNever) return;
+    heap_.push_back({at, key, number});
+    rise(static_cast<std::uint32_t>(heap_.size() - 1), {at, key, number});
+  }
+  // At the latest then.
+  void bring_forward(Number number, Key key, TimePoint at) {
+    const std::uint32_t place = places_[number];
+    if (place == kNowhere || at < heap_[place].at) set(number, key, at);
   }
 
   TimePoint first() const { return heap_.empty() ? kNever : heap_.front().at; }

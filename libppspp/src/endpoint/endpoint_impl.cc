@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "base/assert.h"
 #include "base/log.h"
@@ -298,15 +299,24 @@ void Endpoint::Impl::flush(Now now) {
 // Hands on what a swarm has for the outside: channels to be served, events, when to wake it,
 // counts.
 void Endpoint::Impl::drain(Member& member) {
+  drain_after_fill(member);
+  const Swarm& swarm = *member.swarm;
+  swarm_deadlines_.set(
+      member.wake, swarm.handle(),
+      std::min({swarm.deadline(), swarm.address_book().deadline(), member.look_at}));
+}
+
+// The same, where nothing can have happened to the addresses.
+void Endpoint::Impl::drain_after_fill(Member& member) {
   ++totals_.swarm_turns;
   Swarm& swarm = *member.swarm;
   for (const ChannelId id : swarm.touched()) touch(id);
   swarm.touched().clear();
-  events_.insert(events_.end(), swarm.events().begin(), swarm.events().end());
-  swarm.events().clear();
-  swarm_deadlines_.set(
-      member.wake, swarm.handle(),
-      std::min({swarm.deadline(), swarm.address_book().deadline(), member.look_at}));
+  if (!swarm.events().empty()) {
+    events_.insert(events_.end(), swarm.events().begin(), swarm.events().end());
+    swarm.events().clear();
+  }
+  swarm_deadlines_.bring_forward(member.wake, swarm.handle(), swarm.deadline());
   counters_.pex = scratch_.pex;
   if (!std::exchange(member.to_report, true)) to_report_.push_back(&member);
 }
@@ -384,7 +394,7 @@ void Endpoint::Impl::handle_deadline(Now now) {
     Member& member = *slot->member;
     slot->channel->handle_deadline(*member.swarm, now);
     touch(id);
-    drain(member);
+    drain_after_fill(member);
   }
   due_swarms_.clear();
   swarm_deadlines_.take_due(now.monotonic, due_swarms_);

@@ -145,6 +145,7 @@ class Endpoint::Impl {
   void settle(ChannelId id, Now now);  // after any input to a channel: closed? established?
   void end_channel(ChannelId id, Now now, bool retry_now);
   void drain(Member& member);
+  void drain_after_fill(Member& member);
   void report_counts(Member& member);
   void report_all_counts();
   void send_closing(Channel& channel);
@@ -152,12 +153,12 @@ class Endpoint::Impl {
   std::pair<ChannelId, Turn> next_channel(Now now);
   std::optional<Transmit> fill_channel(ChannelId id, Turn turn, std::span<std::byte> buffer,
                                        Now now);
-  void charge(Slot& slot, std::size_t sent, Turn turn, Now now);
+  TimePoint charge(Slot& slot, std::size_t sent, Turn turn, Now now);
   void end_turn(Member& member, Turn turn, Now now);
   void limit_swarm(Member& member, Now now);
   void limit_peers(Member& member, Now now);
   void limit_peer(Slot& slot, Now now);
-  void schedule(ChannelId id, const Slot& slot, Now now);
+  void schedule(ChannelId id, const Slot& slot, TimePoint limited_until, Now now);
 
   EndpointOptions options_;
   RandomSource& random_;

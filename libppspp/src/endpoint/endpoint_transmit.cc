@@ -110,36 +110,41 @@ std::optional<Transmit> Endpoint::Impl::fill_channel(ChannelId id, Turn turn,
       up_.allowance(member.upload, slot.upload, turn == Turn::upload, now.monotonic);
   const std::uint64_t sent_before = channel.bytes_sent();
   const auto filled = channel.fill(buffer, allowance, swarm, now);
-  charge(slot, filled && channel.bytes_sent() != sent_before ? filled->size : 0, turn, now);
+  const TimePoint limited_until =
+      charge(slot, filled && channel.bytes_sent() != sent_before ? filled->size : 0, turn, now);
   end_turn(member, turn, now);
-  drain(member);
+  drain_after_fill(member);
   if (filled) {
-    touch(id);
+    if (filled->is_all) {
+      schedule(id, slot, limited_until, now);
+    } else {
+      touch(id);
+    }
     return Transmit{channel.peer(), filled->size, filled->segment_size, filled->probe};
   }
   if (channel.closed()) {
     end_channel(id, now, false);
   } else {
-    schedule(id, slot, now);
+    schedule(id, slot, limited_until, now);
   }
   return std::nullopt;
 }
 
-// What the channel took of the limits; and if it would take more, when.
-void Endpoint::Impl::charge(Slot& slot, std::size_t sent, Turn turn, Now now) {
+// What the channel took of the limits; and if it would take more, but for its own, when.
+TimePoint Endpoint::Impl::charge(Slot& slot, std::size_t sent, Turn turn, Now now) {
   Member& member = *slot.member;
   const bool asks_more = member.swarm->held_by_allowance();
   if (const std::uint64_t asked = member.swarm->take_requested_bytes(); asked != 0) {
     down_.take(member.download, slot.download, asked, turn == Turn::download, now.monotonic);
   }
   if (sent != 0) up_.take(member.upload, slot.upload, sent, turn == Turn::upload, now.monotonic);
+  TimePoint until = kNever;
   const auto wait = [&](FairShare& share, FairShare::Lane& lane, FairShare::Waiter& waiter) {
-    if (const auto at = share.wait(lane, waiter, now.monotonic)) {
-      deadlines_.set(slot.wake, slot.channel->local(), *at);
-    }
+    if (const auto at = share.wait(lane, waiter, now.monotonic)) until = std::min(until, *at);
   };
   if (slot.channel->held_by_allowance()) wait(up_, member.upload, slot.upload);
   if (asks_more) wait(down_, member.download, slot.download);
+  return until;
 }
 
 void Endpoint::Impl::end_turn(Member& member, Turn turn, Now now) {
@@ -147,9 +152,9 @@ void Endpoint::Impl::end_turn(Member& member, Turn turn, Now now) {
   if (turn == Turn::download) down_.settle(member.download, now.monotonic);
 }
 
-void Endpoint::Impl::schedule(ChannelId id, const Slot& slot, Now now) {
-  const TimePoint at = slot.channel->deadline(*slot.member->swarm);
-  if (at != kNever) deadlines_.set(slot.wake, id, std::max(at, now.monotonic + kSoonest));
+void Endpoint::Impl::schedule(ChannelId id, const Slot& slot, TimePoint limited_until, Now now) {
+  const TimePoint at = std::min(slot.channel->deadline(*slot.member->swarm), limited_until);
+  deadlines_.set(slot.wake, id, std::max(at, now.monotonic + kSoonest));
 }
 
 }  // namespace ppspp

@@ -155,8 +155,7 @@ void StaticSwarm::review_requests(Now now) {
   review_at_ = now.monotonic + kReviewEvery;
   for (Channel* channel : channels_) {
     if (!seats_[channel->seat()].owing) continue;
-    channel->trim_requests(*this, now);
-    touch(*channel);
+    if (channel->trim_requests(*this, now)) touch(*channel);
   }
   wake_hungry({0, chunk_count_}, kMostLookedAt, nullptr);
 }
@@ -217,13 +216,12 @@ void StaticSwarm::announce_pending(Now now) {
   if (!pending_haves_.empty()) announce_at_ = now.monotonic + have_round();
   for (Channel* channel : channels_) {
     if (!channel->established() || channel->peer_complete(chunk_count_)) continue;
-    bool told = false;
+    bool to_fill = false;
     for (const ChunkRange run : runs) {
       if (channel->peer_has().contains(run)) continue;
-      channel->announce(run, now);
-      told = true;
+      to_fill = channel->announce(run, now) || to_fill;
     }
-    if (told) touch(*channel);
+    if (to_fill) touch(*channel);
   }
 }
 
