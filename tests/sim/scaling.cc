@@ -215,7 +215,7 @@ void Scaling::tell() {
       cpu_seconds());
   const double seconds = static_cast<double>(world_.time() - told_at_) / kSecond;
   told_at_ = world_.time();
-  if (seconds > 0) {
+  if (options_.verbose && seconds > 0) {
     fmt::print(stderr, "          {}\n", use_.line(options_.peers, options_.upload, seconds));
   }
 }

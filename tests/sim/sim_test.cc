@@ -20,8 +20,10 @@ TEST_SUITE("sim/parts") {
     std::vector<std::pair<std::uint64_t, std::uint32_t>> model;
     std::uint64_t now = 0;
     std::uint32_t number = 0;
+    std::uint64_t phases = 0;
     for (int step = 0; step < 20'000; ++step) {
-      if (model.empty() || random.below(5) < 3) {
+      const std::uint64_t phase = random.below(2'000) == 0 ? ++phases : phases;
+      if (model.empty() || random.below(5) < 2 + phase % 2) {
         const std::uint64_t time = now + random.below(std::uint64_t{1} << random.below(20));
         queue.push(time, number);
         model.emplace_back(time, number++);

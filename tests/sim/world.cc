@@ -94,8 +94,43 @@ bool World::run_until(SimTime time) {
       continue;  // of a run that was stopped before
     }
     ++events_;
+    look_ahead();
     handle(entry.value);
     if (stopped_) return false;
+  }
+}
+
+// What is far apart in memory is fetched before it is needed: with thousands of nodes nothing of
+// one is in a cache any more when its turn comes again. Each step needs what the one before it has
+// fetched.
+void World::look_ahead() {
+  const auto node_of = [this](const What& what) -> Node* {
+    if (what.kind == Kind::wake) return nodes_[what.index].get();
+    return is_packet(what) ? nodes_[packets_[what.index].node].get() : nullptr;
+  };
+  if (const What* far = queue_.ahead(11); far != nullptr && is_packet(*far)) {
+    __builtin_prefetch(&packets_[far->index]);
+  }
+  if (const What* what = queue_.ahead(8); what != nullptr) {
+    if (Node* const node = node_of(*what); node != nullptr) {
+      __builtin_prefetch(node);
+      __builtin_prefetch(&node->down);
+      __builtin_prefetch(&node->wake_at);
+      if (is_packet(*what)) __builtin_prefetch(packets_[what->index].payload().data());
+    }
+  }
+  if (const What* what = queue_.ahead(6); what != nullptr) {
+    if (Node* const node = node_of(*what); node != nullptr)
+      __builtin_prefetch(node->endpoint.get());
+  }
+  if (const What* what = queue_.ahead(4); what != nullptr) {
+    Node* const node = node_of(*what);
+    if (node != nullptr && node->endpoint != nullptr) node->endpoint->anticipate({});
+  }
+  if (const What* what = queue_.ahead(1); what != nullptr && is_packet(*what)) {
+    Packet& packet = packets_[what->index];
+    Node& node = *nodes_[packet.node];
+    if (node.endpoint != nullptr) node.endpoint->anticipate(packet.payload());
   }
 }
 
@@ -204,12 +239,11 @@ void World::fly(const TransportAddress& source, NodeId to, const TransportAddres
   if (chance(path_.reordering)) {
     at += random_.below(static_cast<std::uint64_t>(path_.reordering_delay.count()) + 1);
   }
-  const PacketId id = packets_.take();
+  const PacketId id = packets_.take(datagram);
   Packet& packet = packets_[id];
   packet.from = source;
   packet.to = target;
   packet.node = to;
-  packet.assign(datagram);
   if (packet.size != 0 && chance(path_.corruption)) {
     packet.payload()[random_.below(packet.size)] ^= static_cast<std::byte>(1U << random_.below(8));
   }

@@ -199,6 +199,10 @@ class World {
   void pump(NodeId node);
   void arm(NodeId node);
   void handle(What what);
+  void look_ahead();
+  static bool is_packet(const What& what) {
+    return what.kind == Kind::arrive || what.kind == Kind::deliver;
+  }
 
   PathOptions path_;
   Rng random_;

@@ -226,6 +226,10 @@ class Endpoint {
   // swarm: of its window. Empty where the size is not known.
   std::vector<std::uint8_t> availability(SwarmHandle swarm, std::size_t buckets) const;
   const EndpointCounters& counters() const;
+  // A datagram like this comes next but one, or (empty) some: what it will need is fetched from
+  // memory meanwhile. For a driver with more channels than a processor's cache can hold.
+  void anticipate(std::span<const std::byte> datagram) const;
+
   EndpointStatistics statistics(Now now) const;  // takes a look at every channel
   bool idle() const;  // no swarm, no channel, no half-open handshake: for tests and metrics
   void check_invariants() const;  // slow; ends the program if one is broken: for tests

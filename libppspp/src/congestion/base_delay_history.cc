@@ -27,9 +27,7 @@ BaseDelayHistory::BaseDelayHistory(int minutes)
 
 void BaseDelayHistory::on_sample(std::int64_t delay, TimePoint now) {
   advance(now);
-  const std::size_t current = slot(minute_);
-  if (!is_known(current) || below(delay, minima_.at(current))) minima_.at(current) = delay;
-  known_ |= std::uint32_t{1} << current;
+  if (!newest_ || below(delay, *newest_)) newest_ = delay;
   if (!minimum_ || below(delay, *minimum_)) minimum_ = delay;
 }
 
@@ -40,6 +38,12 @@ void BaseDelayHistory::advance(TimePoint now) {
     minute_ = minute;
   }
   if (minute <= minute_) return;  // a clock that goes back stays in the newest minute
+  if (newest_) {
+    minima_.resize(size_);
+    minima_[slot(minute_)] = *newest_;
+    known_ |= std::uint32_t{1} << slot(minute_);
+    newest_.reset();
+  }
   const auto passed = static_cast<std::uint64_t>(minute - minute_);
   const auto cleared = std::min<std::uint64_t>(passed, size_);
   for (std::uint64_t i = 0; i < cleared; ++i) {
@@ -50,8 +54,9 @@ void BaseDelayHistory::advance(TimePoint now) {
 }
 
 void BaseDelayHistory::shift(std::int64_t difference) {
-  for (std::size_t i = 0; i < size_; ++i) {
-    if (is_known(i)) minima_.at(i) = delay_sum(minima_.at(i), difference);
+  if (newest_) newest_ = delay_sum(*newest_, difference);
+  for (std::size_t i = 0; i < minima_.size(); ++i) {
+    if (is_known(i)) minima_[i] = delay_sum(minima_[i], difference);
   }
   recompute();
 }
@@ -62,9 +67,9 @@ std::size_t BaseDelayHistory::slot(std::int64_t minute) const {
 }
 
 void BaseDelayHistory::recompute() {
-  minimum_.reset();
-  for (std::size_t i = 0; i < size_; ++i) {
-    const std::int64_t candidate = minima_.at(i);
+  minimum_ = newest_;
+  for (std::size_t i = 0; i < minima_.size(); ++i) {
+    const std::int64_t candidate = minima_[i];
     if (is_known(i) && (!minimum_ || below(candidate, *minimum_))) minimum_ = candidate;
   }
 }

@@ -3,10 +3,10 @@
 // minutes the measurement begins anew.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "ppspp/time.h"
 
@@ -34,9 +34,10 @@ class BaseDelayHistory {
   void recompute();
 
   std::size_t size_;
-  std::array<std::int64_t, kMaxMinutes> minima_ = {};
-  std::uint32_t known_ = 0;  // a bit for each of minima_ that there is
-  std::int64_t minute_ = 0;  // of the newest slot
+  std::optional<std::int64_t> newest_;  // of the minute that has not ended
+  std::vector<std::int64_t> minima_;    // of those before; not before one has ended
+  std::uint32_t known_ = 0;             // a bit for each of minima_ that there is
+  std::int64_t minute_ = 0;             // of the newest slot
   bool started_ = false;
   std::optional<std::int64_t> minimum_;
 };

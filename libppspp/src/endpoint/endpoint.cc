@@ -162,6 +162,10 @@ std::vector<std::uint8_t> Endpoint::availability(SwarmHandle handle, std::size_t
   return swarm == nullptr ? std::vector<std::uint8_t>{} : availability_of(*swarm, buckets);
 }
 
+void Endpoint::anticipate(std::span<const std::byte> datagram) const {
+  impl_->anticipate(datagram);
+}
+
 EndpointStatistics Endpoint::statistics(Now now) const {
   return impl_->statistics(now);
 }

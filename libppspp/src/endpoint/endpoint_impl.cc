@@ -272,6 +272,26 @@ void Endpoint::Impl::handle_datagram(std::span<const std::byte> datagram,
   }
 }
 
+void Endpoint::Impl::anticipate(std::span<const std::byte> datagram) const {
+  if (datagram.empty()) {
+    for (const void* place :
+         {static_cast<const void*>(&counters_), static_cast<const void*>(&channels_),
+          static_cast<const void*>(&deadlines_), static_cast<const void*>(&ready_),
+          static_cast<const void*>(&swarms_), static_cast<const void*>(&dirty_),
+          static_cast<const void*>(&outgoing_), static_cast<const void*>(&up_),
+          static_cast<const void*>(&down_), static_cast<const void*>(&half_open_)}) {
+      __builtin_prefetch(place);
+    }
+    return;
+  }
+  const auto id = destination(datagram);
+  const Slot* const slot = id ? channels_.find(*id) : nullptr;
+  if (slot == nullptr) return;
+  __builtin_prefetch(slot->member);
+  const auto* const channel = reinterpret_cast<const std::byte*>(slot->channel.get());
+  for (std::size_t at = 0; at < sizeof(Channel); at += 64) __builtin_prefetch(channel + at);
+}
+
 // A datagram for a channel, with what it adds to our counters.
 void Endpoint::Impl::hear(Slot& slot, std::span<const std::byte> datagram, Now now) {
   Channel& channel = *slot.channel;

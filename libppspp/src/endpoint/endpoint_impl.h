@@ -52,6 +52,7 @@ class Endpoint::Impl {
   void stop_awaiting(const SwarmId& id);
 
   void handle_datagram(std::span<const std::byte> datagram, const TransportAddress& from, Now now);
+  void anticipate(std::span<const std::byte> datagram) const;
   void flush(Now now);
   void handle_deadline(Now now);
   std::optional<Transmit> poll_transmit(std::span<std::byte> buffer, Now now);
