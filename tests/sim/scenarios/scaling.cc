@@ -12,8 +12,8 @@ TEST_SUITE("sim/scaling") {
     const ScalingFigures figures = run_scaling({.peers = 20});
     REQUIRE(figures.exit_code == 0);
     CHECK(figures.ratio > 1.0);          // no uplink carries more than it can
-    CHECK(figures.ratio < 1.5);          // 1.31
-    CHECK(figures.seeder_share < 0.08);  // 0.057
+    CHECK(figures.ratio < 1.4);          // 1.28 to 1.30
+    CHECK(figures.seeder_share < 0.08);  // 0.056
   }
 
   TEST_CASE("one leecher takes no longer than its seeder's uplink and what goes with chunks") {
@@ -26,7 +26,7 @@ TEST_SUITE("sim/scaling") {
     if (std::getenv("PPSPP_LONG") == nullptr) return;
     const ScalingFigures figures = run_scaling({.peers = 100});
     REQUIRE(figures.exit_code == 0);
-    CHECK(figures.ratio < 1.65);         // 1.42
+    CHECK(figures.ratio < 1.6);          // 1.42 to 1.46
     CHECK(figures.seeder_share < 0.02);  // 0.012
   }
 }
