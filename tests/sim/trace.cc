@@ -16,7 +16,8 @@ void TraceDigest::add(SimTime time, std::uint32_t from, const TransportAddress& 
                       std::span<const std::byte> datagram) {
   mix(time);
   mix(std::uint64_t{from} << 32 | datagram.size());
-  mix(std::uint64_t{to.v4_address()} << 16 | to.port());
+  // Nobody has an IPv6 address; but a peer may be told of one in a datagram that was damaged.
+  mix(std::uint64_t{to.is_v4() ? to.v4_address() : 0} << 16 | to.port());
   while (!datagram.empty()) {
     std::uint64_t word = 0;
     const std::size_t size = std::min<std::size_t>(8, datagram.size());
@@ -42,7 +43,7 @@ PcapFile::PcapFile(const std::string& path) : file_(std::fopen(path.c_str(), "wb
 // Checksums are 0: not computed.
 void PcapFile::add(SimTime time, const TransportAddress& from, const TransportAddress& to,
                    std::span<const std::byte> datagram) {
-  if (file_ == nullptr) return;
+  if (file_ == nullptr || !to.is_v4()) return;
   const auto udp = static_cast<std::uint32_t>(datagram.size() + 8);
   const std::uint32_t packet = std::min<std::uint32_t>(udp + 20, 65'535);
   std::array<std::byte, 44> octets;

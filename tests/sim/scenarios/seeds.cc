@@ -22,6 +22,11 @@ TEST_SUITE("sim/seeds") {
   TEST_CASE("seed 20114: a leecher that has missed the one HAVE gets everything") {
     check_seed(20'114);
   }
+
+  // A damaged PEX_RESv4 was read as another message, with an address of IPv6 to be called.
+  TEST_CASE("seed 304092: who is told of an address that nobody can have calls it in vain") {
+    check_seed(304'092);
+  }
 }
 
 }  // namespace ppspp::sim
