@@ -126,17 +126,21 @@ void Channel::handle_deadline(ChannelContext& context, Now now) {
     context.give_back(*this, range);
   }
   if (!requests_.empty() && now.monotonic >= last_data_at_ + stall_timeout()) {
-    ++stalls_;
     take_back_requests(context);
-    // One small attempt now and then, until something comes; where there are others to ask, after
-    // pauses that double (12.6.2, 12.6.9).
-    const bool others = context.neighbours() > 1;
-    const std::int64_t times = others ? std::int64_t{1} << std::min(stalls_ - 1, 6) : stalls_;
-    const Microseconds most = options_.live ? kLiveStallRetryMost
-                              : others      ? kStallRetryAmongMany
-                                            : kStallRetryMost;
-    retry_at_ = now.monotonic + std::min<Microseconds>(stall_timeout() * times, most);
+    note_stall(context, now);
   }
+}
+
+// One small attempt now and then, until something comes; where there are others to ask, after
+// pauses that double (12.6.2, 12.6.9).
+void Channel::note_stall(const ChannelContext& context, Now now) {
+  ++stalls_;
+  const bool others = context.neighbours() > 1;
+  const std::int64_t times = others ? std::int64_t{1} << std::min(stalls_ - 1, 6) : stalls_;
+  const Microseconds most = options_.live ? kLiveStallRetryMost
+                            : others      ? kStallRetryAmongMany
+                                          : kStallRetryMost;
+  retry_at_ = now.monotonic + std::min<Microseconds>(stall_timeout() * times, most);
 }
 
 Microseconds Channel::stall_timeout() const {

@@ -250,7 +250,9 @@ class Channel {
   Microseconds least_rtt(std::int64_t one_way_delay_us) const;
   void look_for_losses(Now now);
   void on_have(ChunkRange range, ChannelContext& context, Now now);
-  void on_choke(ChannelContext& context);
+  void on_choke(ChannelContext& context, Now now);
+  void on_unchoke();
+  void note_stall(const ChannelContext& context, Now now);
   void keep_early_hashes(std::uint32_t begin, ChannelContext& context);
   void make_room_for_early_hash();
   void note_ack_due(ChunkIndex chunk, std::int64_t one_way_delay_us);
@@ -258,6 +260,7 @@ class Channel {
 
   // channel_serve.cc
   void on_request(ChunkRange range, ChannelContext& context, Now now);
+  bool queue_lacking(ChunkRange range);
   bool queue_request(ChunkRange range);
   void on_cancel(ChunkRange range);
   bool cannot_be_choked() const;
@@ -350,6 +353,7 @@ class Channel {
   // Receiving.
   OutstandingRequests requests_;
   bool choked_by_peer_ = false;
+  bool unchoked_in_vain_ = false;        // and nothing has come since
   int stalls_ = 0;                       // times in a row that all was taken back
   TimePoint last_data_at_;               // or when requests began to be outstanding
   TimePoint retry_at_;                   // no request before, after a stall
@@ -405,6 +409,7 @@ class Channel {
   // Serving.
   RequestQueue wanted_;
   std::uint64_t requests_refused_ = 0;
+  std::uint64_t repeated_ = 0;   // chunks that it asked for again
   RateMeter sent_rate_;
   std::optional<Microseconds> delay_sample_;
   TimePoint last_interest_at_;

@@ -32,8 +32,8 @@ bool Channel::handle_message(const Message& message, std::uint32_t datagram_hash
           [&](const Integrity& m) { on_integrity(m, context); },
           [&](const Request& m) { on_request(m.chunks, context, now); },
           [&](const Cancel& m) { on_cancel(m.chunks); },
-          [&](const Choke&) { on_choke(context); },
-          [&](const Unchoke&) { choked_by_peer_ = false; },  // without a CHOKE: 12.6.9
+          [&](const Choke&) { on_choke(context, now); },
+          [&](const Unchoke&) { on_unchoke(); },
           [&](const SignedIntegrity& m) { context.receive_signature(*this, m, datagram_hashes); },
           [&](const PexReq&) { on_pex_request(context, now); },
           [&](const PexResV4& m) { on_pex_address(address_in(m), context, now); },
@@ -82,6 +82,7 @@ void Channel::on_chunk(ChunkIndex chunk, const Data& message, std::span<const st
     --unsolicited_credit_;
   }
   stalls_ = 0;
+  unchoked_in_vain_ = false;
   const std::uint32_t end = context.next_hash_number();
   context.receive_chunk(*this, {.chunk = chunk,
                                 .payload = payload,
@@ -201,13 +202,20 @@ void Channel::note_peer_has(ChunkRange range, ChannelContext& context, Now now) 
   if (peer_has_.count() != before) context.on_peer_has(*this, range, now);
 }
 
-void Channel::on_choke(ChannelContext& context) {
+// A peer that unchokes and then does not serve is slow (12.6.9, UNCHOKE.2).
+void Channel::on_choke(ChannelContext& context, Now now) {
+  if (std::exchange(unchoked_in_vain_, false) && !requests_.empty()) note_stall(context, now);
   choked_by_peer_ = true;
   // No answer can be expected to what is outstanding (3.9 #160): others shall be asked.
   for (const ChunkRange range : requests_.take_all()) {
     unsolicited_credit_ += range.size();  // what is in flight may still come
     context.give_back(*this, range);
   }
+}
+
+// Without a CHOKE before it is ignored (12.6.9, UNCHOKE.1).
+void Channel::on_unchoke() {
+  if (std::exchange(choked_by_peer_, false)) unchoked_in_vain_ = true;
 }
 
 }  // namespace ppspp

@@ -8,6 +8,10 @@ namespace {
 
 // Octets that a read ahead fetches for a REQUEST.
 constexpr std::uint64_t kPrefetchBytes = 1 << 20;
+// Chunks that a peer may ask for although it has them, and the part of what it got of us besides.
+constexpr std::uint64_t kRepeatedChunks = 64;
+constexpr std::uint64_t kRepeatedShare = 16;
+constexpr int kMostParts = 4'096;  // of one REQUEST, between which the peer has something
 constexpr Microseconds kLiveProbeTimeout = std::chrono::milliseconds(500);
 constexpr int kImpatientProbes = 4;
 constexpr Microseconds kLossyFor = std::chrono::seconds(10);
@@ -37,13 +41,32 @@ void Channel::on_request(ChunkRange asked, ChannelContext& context, Now now) {
   parts.clear();
   sent_.subtract_from(range, parts);
   for (const ChunkRange part : parts) {
-    if (!queue_request(part)) break;
+    if (!queue_lacking(part)) break;
   }
 }
 
 void Channel::note_interest(Now now) {
   last_interest_at_ = now.monotonic;
   haves_repeated_ = 0;
+}
+
+// But for what the peer has said that it has: who asks for that again, or acknowledges what it asks
+// for before it has left, would keep us busy for ever (12.6.4, 12.6.6). Some of it is sent again,
+// as a peer may find a few chunks damaged.
+bool Channel::queue_lacking(ChunkRange range) {
+  for (int parts = 0; !range.empty() && parts < kMostParts; ++parts) {
+    const ChunkRange had = intersection(peer_has_.next_run(range.begin), range);
+    const ChunkRange lacking{range.begin, had.empty() ? range.end : had.begin};
+    if (!lacking.empty() && !queue_request(lacking)) return false;
+    if (had.empty()) return true;
+    const std::uint64_t most = kRepeatedChunks + chunks_delivered_ / kRepeatedShare;
+    const std::uint64_t again = std::min(had.size(), most - std::min(most, repeated_));
+    repeated_ += again;
+    requests_refused_ += had.size() - again;
+    if (again != 0 && !queue_request({had.begin, had.begin + again})) return false;
+    range.begin = had.end;
+  }
+  return true;
 }
 
 // What one peer asks for beyond its limit is dropped (12.6). It asks again when it misses it.
