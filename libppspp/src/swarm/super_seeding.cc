@@ -14,6 +14,10 @@ constexpr Microseconds kInterestLasts = std::chrono::seconds(1);
 constexpr Microseconds kPassedOnWithin = std::chrono::seconds(4);
 constexpr Microseconds kSentAgainAfter = std::chrono::seconds(20);
 constexpr std::size_t kMostAwaited = 1 << 16;
+// Chunks that it may keep to itself before it has passed on any, and how many of what it gets
+// after.
+constexpr std::uint32_t kKeptByNewcomers = 16;
+constexpr std::uint32_t kTrustedShare = 4;
 constexpr std::uint32_t kMostJudged = 256;  // what lies further back counts half
 
 void halve_old(GiveAndTake& account) {
@@ -42,6 +46,13 @@ void SuperSeeding::review(const Choker::Scene& scene, const Choker& choker, Now 
   }
 }
 
+// Who has not shown yet that it passes on what it gets must not keep others from getting it: what
+// it is sent does not count as sent (12.6.2, HAVE.2).
+bool SuperSeeding::is_trusted(const Channel& to) const {
+  const GiveAndTake& account = to.give_and_take();
+  return account.kept <= kKeptByNewcomers || account.passed_on * kTrustedShare >= account.kept;
+}
+
 void SuperSeeding::stop() {
   on_ = false;
   sent_.clear();
@@ -55,13 +66,12 @@ void SuperSeeding::note_sent(Channel& to, ChunkIndex chunk, std::uint64_t chunk_
   if (!on_) return;
   const ChunkRange range{chunk, chunk + 1};
   const bool again = sent_.contains(chunk);
-  sent_.insert(range);
+  if (is_trusted(to)) sent_.insert(range);
   if (awaited_.contains(chunk) && first_to_.at(chunk).to != &to) {
     // Whoever announces it now may have it of us: that tells nothing of the first one.
     first_to_.erase(chunk);
     awaited_.erase(range);
-  }
-  if (!again && first_to_.size() < kMostAwaited && in_order_.size() < 2 * kMostAwaited) {
+  } else if (!again && first_to_.size() < kMostAwaited && in_order_.size() < 2 * kMostAwaited) {
     awaited_.insert(range);
     first_to_.insert_or_assign(chunk, Sent{chunk, &to, now.monotonic});
     in_order_.emplace_back(now.monotonic, chunk);

@@ -41,6 +41,7 @@ class SuperSeeding {
   };
 
   void stop();
+  bool is_trusted(const Channel& to) const;
   void judge(Now now);
   void pass_on(Sent& sent);
 
