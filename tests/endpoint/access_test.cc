@@ -147,6 +147,29 @@ TEST_SUITE("endpoint/access") {
     CHECK(peer.open());
   }
 
+  TEST_CASE("where four ports of an address are banned for faults, all are for a while (12.6.5)") {
+    AccessList list(AddressRules{});
+    const TimePoint begin{1s};
+    const auto bad = [](std::uint16_t port) { return TransportAddress::v4(0x0b00'0001, port); };
+    const auto neighbour = TransportAddress::v4(0x0b00'0002, 1);
+    for (std::uint16_t port = 1; port <= 3; ++port) list.ban_for_faults(bad(port), begin);
+    CHECK_FALSE(list.allows(bad(3), begin));
+    CHECK(list.allows(bad(9), begin));  // who shares the address
+    list.ban_for_faults(bad(4), begin);
+    CHECK_FALSE(list.allows(bad(9), begin));
+    CHECK(list.allows(neighbour, begin));
+    CHECK(list.allows(bad(9), begin + 61s));
+    CHECK(list.allows(bad(4), begin + 61s));
+    // Whoever goes on is out for longer.
+    list.ban_for_faults(bad(4), begin + 61s);
+    CHECK_FALSE(list.allows(bad(4), begin + 170s));
+    // Of this machine's own address others are not meant.
+    const auto local = [](std::uint16_t port) { return TransportAddress::v4(0x7f00'0001, port); };
+    for (std::uint16_t port = 1; port <= 8; ++port) list.ban_for_faults(local(port), begin);
+    CHECK_FALSE(list.allows(local(8), begin));
+    CHECK(list.allows(local(9), begin));
+  }
+
   TEST_CASE("who is dropped for what it sent is listed as banned, and can be let in (12.6.5)") {
     Seeding s;
     Puppet peer = s.puppet();

@@ -1,6 +1,8 @@
 // Peers that were dropped for what they sent (RFC 7574, 12.6.5, 11.2.6): for a minute at first,
 // then for twice as long each time. A path that damages datagrams can make an honest peer look like
-// one, so nobody is banned for good. Bounded: beyond kMax the oldest is forgotten.
+// one, so nobody is banned for good. Others may share the address, so it is the port that is
+// banned; but where several ports of one address are, all of it is, until some are free again.
+// Bounded: beyond kMax the oldest is forgotten.
 #pragma once
 
 #include <algorithm>
@@ -16,6 +18,8 @@ namespace ppspp {
 class BannedPeers {
  public:
   static constexpr std::size_t kMax = 256;
+  // So many ports of one address (64 bits of IPv6), and all of it is banned.
+  static constexpr std::size_t kPortsOfHost = 4;
 
   void add(const TransportAddress& peer, TimePoint now) {
     Microseconds pause = kFirstPause;
@@ -28,8 +32,16 @@ class BannedPeers {
   }
 
   bool contains(const TransportAddress& peer, TimePoint now) const {
-    const auto found = find(peer);
-    return found != banned_.end() && now < found->until;
+    if (banned_.empty()) return false;
+    const bool shared = peer.is_loopback();  // by all that run here
+    const Network host = Network::of(peer, kAddressBits);
+    std::size_t of_host = 0;
+    for (const Banned& banned : banned_) {
+      if (now >= banned.until) continue;
+      if (banned.peer == peer) return true;
+      if (!shared && host.contains(banned.peer)) ++of_host;
+    }
+    return of_host >= kPortsOfHost;
   }
 
   // Lets those in the network come back, and forgets what they did. False: there were none.
@@ -49,6 +61,7 @@ class BannedPeers {
  private:
   static constexpr Microseconds kFirstPause = std::chrono::minutes(1);
   static constexpr Microseconds kLongestPause = std::chrono::hours(1);
+  static constexpr unsigned kAddressBits = 64;
 
   struct Banned {
     TransportAddress peer;

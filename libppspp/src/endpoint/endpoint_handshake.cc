@@ -109,7 +109,8 @@ void Endpoint::Impl::handle_first_datagram(std::span<const std::byte> datagram,
     const auto* have = std::get_if<Have>(&*message);
     if (have != nullptr && haves < HalfOpen::kMaxHaves) entry.haves[haves++] = have->chunks;
   }
-  const bool admitted = admits_inbound(*member) || make_room(*member, now);
+  const bool admitted = admits_inbound(*member) || make_room(*member, now) ||
+                        stranger_to_go(*member, from, now) != nullptr;
   if (!admitted || !half_open_.add(entry, random_)) {
     ++counters_.handshakes_over_limit;
     return;
@@ -163,7 +164,13 @@ void Endpoint::Impl::confirm(const HalfOpen& half_open, std::span<const std::byt
   const HalfOpen entry = half_open;
   half_open_.remove(entry.local);
   Member* const member = find_member(entry.swarm);
-  if (member == nullptr || !admits_inbound(*member)) return;
+  if (member == nullptr) return;
+  if (!admits_inbound(*member)) {
+    Channel* const stranger = stranger_to_go(*member, entry.peer, now);
+    if (stranger == nullptr) return;
+    replace(*stranger, "another peer needs the place more", now);
+    if (!admits_inbound(*member)) return;
+  }
   Swarm& swarm = *member->swarm;
   auto channel = std::make_unique<Channel>(entry.local, entry.remote, entry.peer,
                                            entry.capabilities, options_for(swarm), now);

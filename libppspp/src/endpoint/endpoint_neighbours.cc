@@ -2,6 +2,7 @@
 // place of those that are good for nothing, and none where places are short and neither end has
 // anything for the other (RFC 7574, 3.10, 12.2.3, 12.6.1).
 #include <algorithm>
+#include <map>
 
 #include "endpoint/endpoint_impl.h"
 #include "endpoint/peer_choice.h"
@@ -15,6 +16,7 @@ constexpr Microseconds kLookAgainMost = std::chrono::seconds(10);  // while ther
 constexpr Microseconds kExploreEvery = std::chrono::minutes(1);
 // How long a new neighbour has to show what it is good for.
 constexpr Microseconds kGrace = std::chrono::seconds(30);
+constexpr unsigned kAddressBits = 64;  // of IPv6: a host may have as many addresses as it likes
 
 Neighbour neighbour_of(const Channel& channel, Now now) {
   return {.rate = channel.receive_rate(now) + channel.send_rate(now),
@@ -78,6 +80,37 @@ bool Endpoint::Impl::make_room(Member& member, Now now) {
     return true;
   }
   return false;
+}
+
+// Who came to us and is good for nothing must not keep out who comes later (12.6.1): where all
+// places are taken, that is one of the address with most of them, if the newcomer's has clearly
+// fewer, and else one with whom nothing was exchanged for long. Null: all are better than a
+// stranger.
+Channel* Endpoint::Impl::stranger_to_go(const Member& member, const TransportAddress& newcomer,
+                                        Now now) const {
+  const auto host_of = [](const TransportAddress& address) {
+    return Network::of(address, kAddressBits);
+  };
+  std::map<Network, std::size_t> hosts;
+  std::size_t most = 0;
+  for (const Channel* channel : member.swarm->channels()) {
+    if (channel->initiated()) continue;
+    most = std::max(most, ++hosts[host_of(channel->peer())]);
+  }
+  const bool one_has_many = most > hosts[host_of(newcomer)] + 1;
+  const auto exchanged = [](const Channel* channel) {
+    return channel->bytes_received() + channel->bytes_sent();
+  };
+  Channel* worst = nullptr;
+  for (Channel* channel : member.swarm->channels()) {
+    if (channel->initiated() || !channel->established()) continue;
+    const bool of_many = one_has_many && hosts[host_of(channel->peer())] == most;
+    const bool idle =
+        exchanged(channel) == 0 && now.monotonic - channel->established_at() >= kGrace;
+    if (!of_many && (one_has_many || !idle)) continue;
+    if (worst == nullptr || exchanged(channel) < exchanged(worst)) worst = channel;
+  }
+  return worst;
 }
 
 void Endpoint::Impl::replace(Channel& channel, std::string_view reason, Now now) {
