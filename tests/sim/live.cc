@@ -11,6 +11,7 @@
 #include "channel/handshake_check.h"
 #include "sim/content.h"
 #include "sim/cpu_time.h"
+#include "sim/enemies.h"
 #include "sim/sim_store.h"
 #include "sim/tracker.h"
 #include "sim/world.h"
@@ -61,6 +62,7 @@ class LiveRun final : public Observer {
   LiveStatus status(NodeId node) {
     return *world_.endpoint(node).status(viewers_[node].swarm)->live;
   }
+  void add_enemies();
   void print(double cpu);
 
   LiveOptions options_;
@@ -69,6 +71,7 @@ class LiveRun final : public Observer {
   Content content_;
   StoreVerdicts verdicts_;
   Tracker tracker_;
+  std::unique_ptr<Enemies> enemies_;
   std::vector<Viewer> viewers_;  // by node; the first is the source
   std::uint64_t fed_ = 0;
   SimTime began_ = 0;
@@ -122,7 +125,19 @@ void LiveRun::join() {
     viewers_[id].swarm = *joined;
     tracker_.join(id);
   }
+  if (options_.malicious != 0) add_enemies();
   for (NodeId id = 1; id < viewers_.size(); ++id) ask_tracker(id);
+}
+
+void LiveRun::add_enemies() {
+  const auto kinds = Enemies::kinds_of(options_.kind);
+  PPSPP_ASSERT(kinds);
+  enemies_ = std::make_unique<Enemies>(world_, content_);
+  enemies_->set_honest(tracker_.members());
+  const NodeOptions links{.up = {.rate = options_.upload}, .down = {.rate = options_.upload * 4}};
+  enemies_->add(*kinds, Enemies::count_for(options_.malicious, options_.peers), links);
+  for (const auto& enemy : enemies_->all()) tracker_.join(enemy->node());
+  enemies_->start();
 }
 
 void LiveRun::ask_tracker(NodeId id) {
@@ -206,6 +221,10 @@ void LiveRun::print(double cpu) {
 }  // namespace
 
 int run_live(const LiveOptions& options) {
+  if (const auto kinds = Enemies::kinds_of(options.kind); !kinds) {
+    fmt::print(stderr, "{}\n", kinds.error().context);
+    return 2;
+  }
   return LiveRun(options).run();
 }
 

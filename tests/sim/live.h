@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 
 #include "sim/trace.h"
 
@@ -18,6 +19,8 @@ struct LiveOptions {
   unsigned seconds = 60;           // that are measured, after `warm_up`
   unsigned warm_up = 10;           // seconds from the viewers' joining, all at once
   TraceOptions trace;
+  unsigned malicious = 0;      // percent of all peers (but the source) that mean ill, on top
+  std::string kind = "mixed";  // of these: one of enemy_kinds.h, or all
 };
 
 // Prints one line. 0, or the exit code: 1 wrong content.

@@ -52,6 +52,10 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   scale->add_option("--neighbours", scaling.neighbours, "Addresses that the tracker names")
       ->capture_default_str();
+  scale->add_option("--malicious", scaling.malicious, "Percent of all peers that mean ill, on top")
+      ->check(CLI::Range(0, 90))
+      ->capture_default_str();
+  scale->add_option("--kind", scaling.kind, "Of these; mixed: all kinds")->capture_default_str();
   scale->add_option("--limit", scaling.limit, "Seconds of virtual time")->capture_default_str();
   scale->add_flag("--verbose", scaling.verbose,
                   "What uplinks carried, on stderr, every five seconds of virtual time");
@@ -74,6 +78,10 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   feed->add_option("--neighbours", live.neighbours, "Addresses that the tracker names")
       ->capture_default_str();
+  feed->add_option("--malicious", live.malicious, "Percent of all peers that mean ill, on top")
+      ->check(CLI::Range(0, 90))
+      ->capture_default_str();
+  feed->add_option("--kind", live.kind, "Of these; mixed: all kinds")->capture_default_str();
   feed->add_option("--buffer", live.buffer_ms, "Of the viewers, ms")->capture_default_str();
   feed->add_option("--seconds", live.seconds, "That are measured")->capture_default_str();
 

@@ -12,6 +12,7 @@
 #include "channel/handshake_check.h"
 #include "sim/content.h"
 #include "sim/cpu_time.h"
+#include "sim/enemies.h"
 #include "sim/sim_store.h"
 #include "sim/tracker.h"
 #include "sim/uplink_use.h"
@@ -35,7 +36,8 @@ class Scaling final : public Observer {
     world_.set_observer(this);
   }
 
-  ScalingFigures run();
+  // `without`: seconds that it took without enemies; 0: there are none.
+  ScalingFigures run(double without);
 
   void on_send(NodeId from, const TransportAddress& to,
                std::span<const std::byte> datagram) override {
@@ -77,6 +79,7 @@ class Scaling final : public Observer {
     NodeOptions node;
     node.up = {.rate = options_.upload};
     node.down = {.rate = options_.upload * 4};
+    node.endpoint.pex = node.endpoint.pex_on_internet = options_.malicious != 0;
     const auto some_day = static_cast<std::int64_t>(1'790'000'000'000'000);
     node.clock = SimClock(static_cast<std::int64_t>(world_.random().below(1'000'000'000'000)),
                           some_day + static_cast<std::int64_t>(world_.random().below(2'000'000)),
@@ -95,7 +98,9 @@ class Scaling final : public Observer {
     return static_cast<double>(options_.size) / static_cast<double>(options_.upload);
   }
   ScalingFigures work_out() const;
-  void print(const ScalingFigures& figures, double cpu) const;
+  void add_enemies();
+  bool is_peer(NodeId node) const { return !world_.is_speaker(node); }
+  void print(const ScalingFigures& figures, double cpu, double without) const;
 
   ScalingOptions options_;
   DatagramLog log_;
@@ -103,6 +108,7 @@ class Scaling final : public Observer {
   Content content_;
   StoreVerdicts verdicts_;
   Tracker tracker_;
+  std::unique_ptr<Enemies> enemies_;
   std::vector<Peer> peers_;  // by node
   std::size_t waiting_ = 0;  // original leechers that are here and not complete
   Sums gone_;                // of those that left
@@ -126,6 +132,17 @@ NodeId Scaling::add_peer(bool seeder) {
   peers_[id] = {.swarm = *joined, .joined = world_.time()};
   tracker_.join(id);
   return id;
+}
+
+// They join with the others, and the tracker names them as it names all.
+void Scaling::add_enemies() {
+  const auto kinds = Enemies::kinds_of(options_.kind);
+  PPSPP_ASSERT(kinds);
+  enemies_ = std::make_unique<Enemies>(world_, content_);
+  enemies_->set_honest(tracker_.members());
+  enemies_->add(*kinds, Enemies::count_for(options_.malicious, options_.peers), node_options());
+  for (const auto& enemy : enemies_->all()) tracker_.join(enemy->node());
+  enemies_->start();
 }
 
 // Once at the start, and each minute as long as few peers are known.
@@ -161,8 +178,10 @@ void Scaling::churn() {
     const auto& members = tracker_.members();
     const NodeId node =
         members[1 + static_cast<std::size_t>(world_.random().below(members.size() - 1))];
-    leave(node);
-    ask_tracker(add_peer(false));
+    if (is_peer(node)) {
+      leave(node);
+      ask_tracker(add_peer(false));
+    }
     churn();
   });
 }
@@ -200,6 +219,7 @@ void Scaling::tell() {
   std::uint64_t verified = 0;
   std::uint64_t channels = 0;
   for (const NodeId id : tracker_.members()) {
+    if (!is_peer(id)) continue;
     const auto status = world_.endpoint(id).status(peers_[id].swarm);
     verified += id == 0 ? 0 : status->verified_bytes;
     channels += status->channels;
@@ -220,20 +240,23 @@ void Scaling::tell() {
   }
 }
 
-ScalingFigures Scaling::run() {
+ScalingFigures Scaling::run(double without) {
   if (!log_.open(options_.trace)) return {.exit_code = 2};
   const double begin = cpu_seconds();
   add_peer(true);
   for (std::size_t i = 0; i < options_.peers; ++i) peers_[add_peer(false)].original = true;
   waiting_ = options_.peers;
+  if (without != 0) add_enemies();
   for (NodeId id = 1; id <= options_.peers; ++id) ask_tracker(id);
   if (options_.churn != 0) churn();
   watch();
   world_.run_until(options_.limit * kSecond);
   seeder_sent_ = world_.endpoint(0).status(peers_[0].swarm)->uploaded_bytes;
-  for (const NodeId id : tracker_.members()) count(id);
+  for (const NodeId id : tracker_.members()) {
+    if (is_peer(id)) count(id);
+  }
   ScalingFigures figures = work_out();
-  print(figures, cpu_seconds() - begin);
+  print(figures, cpu_seconds() - begin, without);
   if (!verdicts_.all_well()) fmt::print(stderr, "WRONG CONTENT was stored\n");
   return figures;
 }
@@ -248,6 +271,7 @@ ScalingFigures Scaling::work_out() const {
   ScalingFigures figures;
   if (waiting_ != 0) figures.exit_code = 3;
   if (!verdicts_.all_well()) figures.exit_code = 1;
+  if (waiting_ == 0) figures.all_seconds = quantile(times_, 1);
   if (waiting_ == 0) figures.ratio = quantile(times_, 1) / bound_seconds();
   figures.median_ratio = quantile(times_, 0.5) / bound_seconds();
   figures.seeder_share = static_cast<double>(seeder_sent_) /
@@ -255,7 +279,7 @@ ScalingFigures Scaling::work_out() const {
   return figures;
 }
 
-void Scaling::print(const ScalingFigures& figures, double cpu) const {
+void Scaling::print(const ScalingFigures& figures, double cpu, double without) const {
   const double elapsed = static_cast<double>(world_.time()) / kSecond - 1;
   const auto chunks = static_cast<double>(gone_.downloaded / options_.chunk_size + 1);
   rusage usage{};
@@ -278,6 +302,16 @@ void Scaling::print(const ScalingFigures& figures, double cpu) const {
   if (!later_.empty()) {
     fmt::print(" later={} later_median_s={:.2f}", later_.size(), quantile(later_, 0.5));
   }
+  if (enemies_ != nullptr) {
+    const EnemyTally tally = enemies_->tally();
+    fmt::print(
+        " malicious={} kind={} without_s={:.2f} slowdown={:.3f} taken_by_enemies={:.3f} "
+        "victim_octets={}",
+        enemies_->all().size(), options_.kind, without, figures.all_seconds / without,
+        static_cast<double>(tally.taken) / static_cast<double>(gone_.downloaded + 1),
+        enemies_->victim().octets());
+    if (options_.verbose) fmt::print(stderr, "{}", enemies_->report());
+  }
   fmt::print(" events={} datagrams={} cpu_s={:.1f} events_per_s={:.0f} memory_per_node_kib={}\n",
              world_.events(), world_.datagrams(), cpu, static_cast<double>(world_.events()) / cpu,
              static_cast<std::size_t>(usage.ru_maxrss) / (options_.peers + 1));
@@ -286,7 +320,15 @@ void Scaling::print(const ScalingFigures& figures, double cpu) const {
 }  // namespace
 
 ScalingFigures run_scaling(const ScalingOptions& options) {
-  return Scaling(options).run();
+  if (options.malicious == 0) return Scaling(options).run(0);
+  if (const auto kinds = Enemies::kinds_of(options.kind); !kinds) {
+    fmt::print(stderr, "{}\n", kinds.error().context);
+    return {.exit_code = 2};
+  }
+  ScalingOptions without = options;
+  without.trace = {};
+  const ScalingFigures alone = Scaling(without).run(0);
+  return alone.exit_code != 0 ? alone : Scaling(options).run(alone.all_seconds);
 }
 
 }  // namespace ppspp::sim

@@ -23,10 +23,12 @@ class Scenario {
   NodeId seed(const NodeOptions& options = {}) { return add(options, true); }
   NodeId fetch(const NodeOptions& options = {}) { return add(options, false); }
   void introduce(NodeId node, NodeId peer) { introduce_at(node, world_.address(peer)); }
-  void introduce_at(NodeId node, const TransportAddress& peer) {
-    world_.endpoint(node).add_peer(handles_[node], peer, world_.now(node));
+  void introduce_at(NodeId node, const TransportAddress& peer,
+                    PeerSource source = PeerSource::user) {
+    world_.endpoint(node).add_peer(handles_[node], peer, world_.now(node), source);
     world_.kick(node);
   }
+  bool all_well() const { return verdicts_.all_well(); }  // nothing wrong was stored
   bool complete(NodeId node) const { return disks_[node]->complete(); }
   SwarmStatus status(NodeId node) { return *world_.endpoint(node).status(handles_[node]); }
   // Seconds until the node has everything; -1: it takes longer than `most`.
