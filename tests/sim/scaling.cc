@@ -207,7 +207,7 @@ void Scaling::count(NodeId id) {
 
 // Where it takes long, a line now and then says how far it is.
 void Scaling::watch() {
-  world_.at(world_.time() + kSecond, [this] { watch(); });
+  world_.at(world_.time() + kSecond / 10, [this] { watch(); });
   const bool asked = options_.verbose && world_.time() >= told_at_ + kProgressEvery;
   const double cpu = cpu_seconds();
   if (!asked && cpu < told_cpu_ + kQuietFor) return;
