@@ -42,7 +42,18 @@ void Checker::note_received(NodeId to, const TransportAddress& from,
   proof.in += datagram.size();
   proof.heard_at = world_.time();
   const auto id = destination(datagram);
+  if (id && id->value == 0) note_speaker(from, datagram);
   if (id && id->value != 0 && channels_.contains(key(to, *id))) proof.proved = true;
+}
+
+// What a speaker calls itself is not seen when it is sent.
+void Checker::note_speaker(const TransportAddress& from, std::span<const std::byte> datagram) {
+  const auto node = world_.find(from);
+  if (!node || !world_.is_speaker(*node)) return;
+  const auto first = read_handshake(datagram);
+  if (!first || !first->handshake.options.swarm_id) return;
+  const auto swarm = swarm_of(*first->handshake.options.swarm_id);
+  if (swarm) note_handshake(*node, *swarm, first->handshake);
 }
 
 std::optional<std::string> Checker::check_sent(NodeId from, const TransportAddress& to,

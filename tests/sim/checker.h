@@ -84,6 +84,7 @@ class Checker {
                                         const TransportAddress& told, Owned& owned);
   std::optional<std::string> check_announced(NodeId from, std::size_t swarm, ChunkRange chunks,
                                              std::string_view what);
+  void note_speaker(const TransportAddress& from, std::span<const std::byte> datagram);
   void note_handshake(NodeId from, std::size_t swarm, const Handshake& handshake);
 
   const World& world_;

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "sim/enemy_kinds.h"
+
 namespace ppspp::sim {
 namespace {
 
@@ -136,6 +138,12 @@ void draw_rarer_faults(RunOptions& options) {
   options.pex = draw.percent(40);
   options.pex_on_internet = draw.percent(50);
   if (draw.percent(30)) options.lan_percent = static_cast<unsigned>(draw.between(20, 100));
+  // Without hashes everybody may write what it likes.
+  if (options.swarms[0].metadata.integrity != IntegrityMethod::none && draw.percent(15)) {
+    options.enemies = static_cast<std::size_t>(draw.between(1, options.nodes));
+    options.enemy_kinds =
+        draw.percent(50) ? "mixed" : kEnemyNames[draw.between(0, kEnemyKinds - 1)];
+  }
 }
 
 }  // namespace
@@ -186,14 +194,14 @@ std::string to_string(const RunOptions& o) {
       "seed={} nodes={} fault_s={} delay_ms={:.1f}-{:.1f} mtu={} loss={:.3f} duplication={:.3f} "
       "reordering={:.3f} corruption={:.4f} rate={}-{} queue={} max_datagram={} nat={}% "
       "drift_ppm={} clock_step_us={} leaving={:d} crashing={:d} parting={:d} slow_reads={} "
-      "neighbours={} replay={:.4f} one_way={:d} source_crashing={:d} pex={}{} lan={}%",
+      "neighbours={} replay={:.4f} one_way={:d} source_crashing={:d} pex={}{} lan={}% enemies={}{}",
       o.seed, o.nodes, o.fault_seconds, static_cast<double>(o.path.delay_min.count()) / 1e3,
       static_cast<double>(o.path.delay_max.count()) / 1e3, o.path.mtu, o.path.loss / 1e6,
       o.path.duplication / 1e6, o.path.reordering / 1e6, o.path.corruption / 1e6, o.rate_min,
       o.rate_max, o.queue, o.max_datagram_size, o.nat_percent, o.drift_ppm, o.clock_step_us,
       o.leaving, o.crashing, o.parting, o.slow_reads, o.neighbours, o.path.replay / 1e6, o.one_way,
       o.source_crashing, o.pex ? "on" : "off", o.pex && o.pex_on_internet ? ", internet" : "",
-      o.lan_percent);
+      o.lan_percent, o.enemies, o.enemies == 0 ? "" : " " + o.enemy_kinds);
   for (const SwarmSpec& spec : o.swarms) {
     const SwarmMetadata& m = spec.metadata;
     text += fmt::format(" [{} {} octets, chunk {}, integrity {}, {}, addressing {}",

@@ -38,6 +38,8 @@ struct RunOptions {
   bool source_crashing = false;  // of feeds
   bool pex = false;
   bool pex_on_internet = false;
+  std::size_t enemies = 0;   // of the first swarm, as long as faults last
+  std::string enemy_kinds;   // Enemies::kinds_of()
   unsigned lan_percent = 0;  // of the nodes, on one of two private networks
   unsigned slow_reads = 0;   // each so many reads of a store is put off
   std::size_t neighbours = 30;

@@ -33,7 +33,7 @@ SwarmRun::SwarmRun(const RunOptions& options)
     contents_.push_back(
         std::make_unique<Content>(spec.length, number++, spec.metadata, spec.tell_length));
   }
-  checker_.set_lenient(options.path.corruption != 0);
+  checker_.set_lenient(options.path.corruption != 0 || options.enemies != 0);
   checker_.set_pex(options.pex, options.pex_on_internet);
   world_.set_observer(this);
 }
@@ -101,6 +101,7 @@ void SwarmRun::build() {
     }
     tracker_.join(id);
   }
+  if (options_.enemies != 0) add_enemies();
   for (NodeId id = 0; id < nodes_.size(); ++id) {
     for (Membership& membership : nodes_[id].memberships) join(id, membership);
   }
@@ -110,6 +111,17 @@ void SwarmRun::build() {
   for (NodeId id = 0; id < nodes_.size(); ++id) {
     world_.at(world_.time() + random.below(2 * kSecond), [this, id] { keep_asking(id); });
   }
+}
+
+void SwarmRun::add_enemies() {
+  enemies_ = std::make_unique<Enemies>(world_, *contents_[0]);
+  enemies_->add(*Enemies::kinds_of(options_.enemy_kinds), options_.enemies, draw_node(true));
+  std::vector<NodeId> honest;
+  for (NodeId id = 0; id < nodes_.size(); ++id) {
+    if (disk(id, 0) != nullptr && world_.is_public(id)) honest.push_back(id);
+  }
+  enemies_->set_honest(honest);
+  enemies_->start();
 }
 
 // From what is on its disk.
@@ -185,6 +197,12 @@ void SwarmRun::ask_tracker(NodeId id) {
                                    near ? world_.lan_address(other) : world_.address(other),
                                    world_.now(id), near ? PeerSource::local : PeerSource::tracker);
     }
+  }
+  for (const Membership& membership : nodes_[id].memberships) {
+    if (!faults_ || enemies_ == nullptr || membership.swarm != 0) continue;
+    const auto enemies = enemies_->addresses();
+    world_.endpoint(id).add_peer(membership.handle, enemies[world_.random().below(enemies.size())],
+                                 world_.now(id), PeerSource::tracker);
   }
   world_.kick(id);
 }
@@ -279,6 +297,7 @@ RunResult SwarmRun::run() {
 
 void SwarmRun::stop_faults() {
   faults_ = false;
+  if (enemies_ != nullptr) enemies_->stop();
   PathOptions& path = world_.path();
   path.loss = path.duplication = path.reordering = path.corruption = path.replay = 0;
   for (NodeId id = 0; id < nodes_.size(); ++id) {

@@ -9,6 +9,7 @@
 
 #include "sim/checker.h"
 #include "sim/content.h"
+#include "sim/enemies.h"
 #include "sim/run_options.h"
 #include "sim/sim_store.h"
 #include "sim/trace.h"
@@ -66,6 +67,7 @@ class SwarmRun final : public Observer {
   void check_memory(NodeId node);
   NodeOptions draw_node(bool is_public);
   void build();
+  void add_enemies();
   void join(NodeId node, Membership& membership);
   const SimDisk* disk(NodeId node, std::size_t swarm) const;
   void run_feed(std::size_t swarm);
@@ -97,6 +99,7 @@ class SwarmRun final : public Observer {
   World world_;
   std::vector<std::unique_ptr<Content>> contents_;
   Checker checker_;
+  std::unique_ptr<Enemies> enemies_;  // null: there are none
   StoreVerdicts verdicts_;
   Tracker tracker_;
   TraceDigest digest_;
