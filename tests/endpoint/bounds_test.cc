@@ -165,8 +165,9 @@ TEST_SUITE("endpoint/bounds") {
     world.run_for(1s);
     CHECK(at(leecher).channels_connecting == 0);
     CHECK(at(leecher).channels_established == 1);
-    CHECK(at(leecher).requests_outstanding > 0);
-    CHECK(at(seeder).requests_queued > 0);
+    // All that was asked for may have left at any one moment.
+    CHECK(world.run_until([&] { return at(leecher).requests_outstanding > 0; }, 1s));
+    CHECK(world.run_until([&] { return at(seeder).requests_queued > 0; }, 1s));
     REQUIRE(world.run_until([&] { return leecher.status().complete; }, 60s));
     world.run_for(1s);
     const auto before = at(leecher);

@@ -234,7 +234,7 @@ void Channel::on_verified(ChunkIndex chunk, std::int64_t one_way_delay_us, std::
 }
 
 void Channel::on_unverifiable(ChunkIndex chunk, bool still_wanted, Now now) {
-  faults_.add(PeerFault::unproved);
+  faults_.add_unproved(now.monotonic);
   // Also when the list is full: the chunk has just left it, and nobody else knows of it.
   if (still_wanted) requests_.add_passed(chunk, now.monotonic);
 }

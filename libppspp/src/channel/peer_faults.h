@@ -4,8 +4,11 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
+
+#include "ppspp/time.h"
 
 namespace ppspp {
 
@@ -22,6 +25,17 @@ class PeerFaults {
  public:
   void add(PeerFault fault) { ++counts_[static_cast<std::size_t>(fault)]; }
   std::uint32_t count(PeerFault fault) const { return counts_[static_cast<std::size_t>(fault)]; }
+
+  // A chunk whose proof is missing. On a long fast path all that is under way behind a lost hash is
+  // so, which is not the peer's fault; what goes on for seconds is. So a second counts a part only.
+  void add_unproved(TimePoint now) {
+    constexpr std::uint32_t kMostInASecond = 256;
+    if (now - unproved_since_ >= std::chrono::seconds(1)) {
+      unproved_since_ = now;
+      unproved_now_ = 0;
+    }
+    if (++unproved_now_ <= kMostInASecond) add(PeerFault::unproved);
+  }
 
   // A chunk that was genuine. After some thousands the distant past counts half.
   void add_good() {
@@ -46,6 +60,8 @@ class PeerFaults {
  private:
   std::array<std::uint32_t, 6> counts_ = {};
   std::uint32_t good_ = 0;
+  std::uint32_t unproved_now_ = 0;
+  TimePoint unproved_since_ = {};
 };
 
 }  // namespace ppspp

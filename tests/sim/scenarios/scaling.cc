@@ -22,6 +22,15 @@ TEST_SUITE("sim/scaling") {
     CHECK(figures.ratio < 1.25);  // 1.15
   }
 
+  // 70 ms each way at 100 MB/s: the first burst is too long for the queue, and thousands of chunks
+  // come for which a lost hash is missing.
+  TEST_CASE("a burst of losses on a long fast path does not cost the peer (5.3 #101)") {
+    const ScalingFigures figures =
+        run_scaling({.peers = 1, .upload = 100'000'000, .size = 32 << 20});
+    REQUIRE(figures.exit_code == 0);
+    CHECK(figures.ratio < 30);  // 7.7; 197 when the leecher took it for an enemy
+  }
+
   TEST_CASE("a hundred leechers are hardly slower than twenty (PPSPP_LONG=1)") {
     if (std::getenv("PPSPP_LONG") == nullptr) return;
     const ScalingFigures figures = run_scaling({.peers = 100});
