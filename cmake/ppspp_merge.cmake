@@ -31,7 +31,6 @@ set(PPSPP_UNMERGED
   tests/endpoint/pex_test.cc
   tests/gateway/place_test.cc
   tests/sim/scaling.cc
-  tests/sim/swarm_chaos.cc
   tests/sim/swarm_run.cc
   tests/swarm/rarest_first_test.cc
   tests/tools/output_stream_test.cc

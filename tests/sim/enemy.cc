@@ -9,7 +9,6 @@
 namespace ppspp::sim {
 namespace {
 
-constexpr SimTime kSecond = 1'000'000;
 constexpr SimTime kTick = 50'000;
 constexpr int kCallsPerTick = 4;
 constexpr SimTime kCallAgain = 15 * kSecond;

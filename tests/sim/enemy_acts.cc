@@ -9,7 +9,6 @@
 namespace ppspp::sim {
 namespace {
 
-constexpr SimTime kSecond = 1'000'000;
 constexpr SimTime kDrip = 5 * kSecond;
 constexpr std::uint64_t kServedWell = 30;  // chunks of a turncoat, to each at first
 constexpr std::uint64_t kWindow = 64;      // chunks that a taker asks for at a time

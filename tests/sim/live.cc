@@ -19,7 +19,6 @@
 namespace ppspp::sim {
 namespace {
 
-constexpr SimTime kSecond = 1'000'000;
 constexpr SimTime kFeedStep = 20'000;
 constexpr SimTime kAskAgain = 60 * kSecond;  // a tracker, for more peers
 constexpr double kKept = 0.999;              // of the chunks, for a viewer to count as served

@@ -21,7 +21,6 @@
 namespace ppspp::sim {
 namespace {
 
-constexpr SimTime kSecond = 1'000'000;
 constexpr SimTime kProgressEvery = 5 * kSecond;
 constexpr SimTime kAskAgain = 60 * kSecond;  // a tracker, for more peers
 constexpr double kQuietFor = 20;             // seconds of CPU time without a line

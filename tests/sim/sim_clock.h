@@ -10,6 +10,7 @@ namespace ppspp::sim {
 // Microseconds of the world's time. It begins at one second.
 using SimTime = std::uint64_t;
 inline constexpr SimTime kSimNever = ~SimTime{0};
+inline constexpr SimTime kSecond = 1'000'000;
 
 class SimClock {
  public:

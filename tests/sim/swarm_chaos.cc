@@ -5,11 +5,6 @@
 #include "sim/swarm_run.h"
 
 namespace ppspp::sim {
-namespace {
-
-constexpr SimTime kSecond = 1'000'000;
-
-}  // namespace
 
 void SwarmRun::chaos() {
   if (!faults_) return;

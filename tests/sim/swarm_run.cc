@@ -10,7 +10,6 @@
 namespace ppspp::sim {
 namespace {
 
-constexpr SimTime kSecond = 1'000'000;
 constexpr std::uint64_t kCheckEvery = 61;        // turns, of the invariants
 constexpr std::uint64_t kCheckFeedsEvery = 997;  // whose trees are slow to check
 // A turn that nothing caused should be rare: a node that is woken so often in a second is spinning.

@@ -4,8 +4,6 @@
 namespace ppspp::sim {
 namespace {
 
-constexpr SimTime kSecond = 1'000'000;
-
 PathOptions twenty_milliseconds() {
   PathOptions path;
   path.delay_min = path.delay_max = Microseconds(20'000);
