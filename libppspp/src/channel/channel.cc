@@ -23,6 +23,7 @@ constexpr Microseconds kTrimAfter = std::chrono::seconds(2);
 constexpr Microseconds kStallRetryMost = std::chrono::seconds(10);
 constexpr Microseconds kStallRetryAmongMany = std::chrono::seconds(60);
 constexpr Microseconds kLiveStallRetryMost = std::chrono::seconds(1);
+constexpr Microseconds kLongestTime = std::chrono::hours(1);  // to finish, as far as anybody asks
 
 }  // namespace
 
@@ -143,6 +144,18 @@ void Channel::note_stall(const ChannelContext& context, Now now) {
   retry_at_ = now.monotonic + std::min<Microseconds>(stall_timeout() * times, most);
 }
 
+// A peer that answers at once, and never with what is of use, must not keep chunks from being asked
+// of others (12.6.2): it counts as one that does not answer. Not after the first, which a path may
+// have damaged.
+void Channel::note_refused(const ChannelContext& context, Now now) {
+  if (options_.live || now.monotonic == refused_at_) return;
+  refused_at_ = now.monotonic;
+  ++refused_in_a_row_;
+  if (doubtful() && context.neighbours() > 1 && now.monotonic >= retry_at_) {
+    note_stall(context, now);
+  }
+}
+
 Microseconds Channel::stall_timeout() const {
   return std::max<Microseconds>(rtt_.probe_timeout(short_delay(), 0) * 3,
                                 options_.live ? kLiveStallAfter : kStallAfter);
@@ -219,10 +232,11 @@ bool Channel::looks_forgotten(Now now) const {
 
 Microseconds Channel::time_to_finish(std::uint64_t more_bytes, std::uint32_t chunk_size,
                                      Now now) const {
+  if (doubtful()) return kLongestTime;
   const std::uint64_t bytes = requests_.chunks() * chunk_size + more_bytes;
   const std::uint64_t rate = std::max<std::uint64_t>(receive_rate(now), 1'000);
-  const std::uint64_t us = bytes / rate > 3'600 ? 3'600'000'000 : bytes * 1'000'000 / rate;
-  return Microseconds(static_cast<Microseconds::rep>(us)) + rtt_.smoothed();
+  if (bytes / rate > 3'600) return kLongestTime;
+  return Microseconds(static_cast<Microseconds::rep>(bytes * 1'000'000 / rate)) + rtt_.smoothed();
 }
 
 void Channel::on_verified(ChunkIndex chunk, std::int64_t one_way_delay_us, std::size_t bytes,
@@ -230,11 +244,20 @@ void Channel::on_verified(ChunkIndex chunk, std::int64_t one_way_delay_us, std::
   received_.add(bytes, now.monotonic);
   bytes_received_ += bytes;
   faults_.add_good();
+  refused_in_a_row_ = stalls_ = 0;
   note_ack_due(chunk, one_way_delay_us);
 }
 
-void Channel::on_unverifiable(ChunkIndex chunk, bool still_wanted, Now now) {
+void Channel::on_wrong_chunk(const ChannelContext& context, Now now) {
+  faults_.add(PeerFault::wrong_chunk);
+  ++chunks_rejected_;
+  note_refused(context, now);
+}
+
+void Channel::on_unverifiable(ChunkIndex chunk, bool still_wanted, const ChannelContext& context,
+                              Now now) {
   faults_.add_unproved(now.monotonic);
+  note_refused(context, now);
   // Also when the list is full: the chunk has just left it, and nobody else knows of it.
   if (still_wanted) requests_.add_passed(chunk, now.monotonic);
 }

@@ -129,15 +129,14 @@ class Channel {
   // From the swarm.
   void on_verified(ChunkIndex chunk, std::int64_t one_way_delay_us, std::size_t bytes, Now now);
   void on_duplicate(ChunkIndex chunk, std::int64_t one_way_delay_us);
-  void on_wrong_chunk() {
-    faults_.add(PeerFault::wrong_chunk);
-    ++chunks_rejected_;
-  }
+  void on_wrong_chunk(const ChannelContext& context, Now now);
   void on_bad_signature() { faults_.add(PeerFault::bad_signature); }
   bool has_too_many_faults() const { return faults_.too_many(); }
   // It came without the hashes that prove it. Its peer sends it again when it hears no ACK; if it
   // does not, we ask again, but not at once.
-  void on_unverifiable(ChunkIndex chunk, bool still_wanted, Now now);
+  void on_unverifiable(ChunkIndex chunk, bool still_wanted, const ChannelContext& context, Now now);
+  // What it sends is of no use: others should be asked for what it owes.
+  bool doubtful() const { return refused_in_a_row_ > 1; }
   // HAVE is due. Whether it is to be filled, to find out when; else it is going to be.
   bool announce(ChunkRange range, Now now);
   void cancel(ChunkRange range);                       // here from another peer: CANCEL is due
@@ -253,6 +252,7 @@ class Channel {
   void on_choke(ChannelContext& context, Now now);
   void on_unchoke();
   void note_stall(const ChannelContext& context, Now now);
+  void note_refused(const ChannelContext& context, Now now);
   void keep_early_hashes(std::uint32_t begin, ChannelContext& context);
   void make_room_for_early_hash();
   void note_ack_due(ChunkIndex chunk, std::int64_t one_way_delay_us);
@@ -353,10 +353,12 @@ class Channel {
   // Receiving.
   OutstandingRequests requests_;
   bool choked_by_peer_ = false;
-  bool unchoked_in_vain_ = false;        // and nothing has come since
-  int stalls_ = 0;                       // times in a row that all was taken back
-  TimePoint last_data_at_;               // or when requests began to be outstanding
-  TimePoint retry_at_;                   // no request before, after a stall
+  bool unchoked_in_vain_ = false;  // and nothing has come since
+  int stalls_ = 0;                 // times in a row that all was taken back
+  TimePoint last_data_at_;         // or when requests began to be outstanding
+  TimePoint retry_at_;             // no request before, after a stall
+  int refused_in_a_row_ = 0;       // times that chunks came and none was of use
+  TimePoint refused_at_ = kNever;
   TimePoint busy_since_;                 // requests have been outstanding without a pause
   std::uint64_t rate_before_pause_ = 0;  // what it delivered then
   RateMeter received_;
@@ -409,7 +411,7 @@ class Channel {
   // Serving.
   RequestQueue wanted_;
   std::uint64_t requests_refused_ = 0;
-  std::uint64_t repeated_ = 0;   // chunks that it asked for again
+  std::uint64_t repeated_ = 0;  // chunks that it asked for again
   RateMeter sent_rate_;
   std::optional<Microseconds> delay_sample_;
   TimePoint last_interest_at_;

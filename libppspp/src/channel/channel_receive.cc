@@ -81,7 +81,7 @@ void Channel::on_chunk(ChunkIndex chunk, const Data& message, std::span<const st
     }
     --unsolicited_credit_;
   }
-  stalls_ = 0;
+  if (!doubtful()) stalls_ = 0;
   unchoked_in_vain_ = false;
   const std::uint32_t end = context.next_hash_number();
   context.receive_chunk(*this, {.chunk = chunk,

@@ -50,11 +50,13 @@ void Swarm::refuse(const Received& received, Verdict verdict, Now now) {
     ++counts_.chunks_unverifiable;
     // Once only, though it came twice in this batch; and not for what another peer was asked for.
     const bool still_wanted = received.chunk.asked && requested_.contains(chunk);
-    return received.from->on_unverifiable(chunk, still_wanted, now);
+    received.from->on_unverifiable(chunk, still_wanted, *this, now);
+    if (received.from->doubtful()) offer_again({chunk, chunk + 1}, received.from);
+    return;
   }
   // To be asked for again, of anybody.
   ++counts_.chunks_rejected;
-  received.from->on_wrong_chunk();
+  received.from->on_wrong_chunk(*this, now);
   forget_requests({chunk, chunk + 1});
   offer_again({chunk, chunk + 1}, nullptr);
 }

@@ -127,18 +127,18 @@ void besiege(EnemyKind kind) {
 }  // namespace
 
 TEST_SUITE("sim/enemies") {
-  TEST_CASE(
-      "half of all peers mean ill, of all kinds: all others complete in bounded time (12.6)") {
+  TEST_CASE("half of all peers mean ill, of all kinds: others take three times as long (12.6)") {
     constexpr std::size_t kMany = 20;
     constexpr std::uint64_t kFile = 1 << 20;
     const double alone = without_enemies(kMany, kFile);
-    Siege siege(1, kMany, kFile, kWithoutPex);
-    siege.besiege(*Enemies::kinds_of("mixed"), kMany);
-    const double seconds = siege.run();
-    MESSAGE("mixed 50 %: ", seconds, " s; without: ", alone, " s\n", siege.enemies().report());
-    CHECK(seconds > 0);
-    // Three times is the aim; from 1.03 to 4.2 times were seen, by what little decides.
-    CHECK(seconds <= 8 * alone);
+    for (const std::uint64_t seed : {1U, 2U, 3U, 4U}) {
+      Siege siege(seed, kMany, kFile, kWithoutPex);
+      siege.besiege(*Enemies::kinds_of("mixed"), kMany);
+      const double seconds = siege.run();
+      MESSAGE("mixed 50 %: ", seconds, " s; without: ", alone, " s\n", siege.enemies().report());
+      CHECK(seconds > 0);
+      CHECK(seconds <= 3 * alone);
+    }
   }
 
   TEST_CASE("HS.1: channels that say nothing do not take all places (12.6.1 #255)") {
