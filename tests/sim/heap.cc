@@ -10,10 +10,15 @@ namespace {
 
 std::int64_t in_use = 0;  // simulations have one thread
 
-void* allocate(std::size_t size) {
+void* allocate_if_possible(std::size_t size) {
   void* const place = std::malloc(size == 0 ? 1 : size);
+  if (place != nullptr) in_use += static_cast<std::int64_t>(malloc_usable_size(place));
+  return place;
+}
+
+void* allocate(std::size_t size) {
+  void* const place = allocate_if_possible(size);
   if (place == nullptr) throw std::bad_alloc();
-  in_use += static_cast<std::int64_t>(malloc_usable_size(place));
   return place;
 }
 
@@ -30,6 +35,12 @@ void* operator new(std::size_t size) {
 }
 void* operator new[](std::size_t size) {
   return allocate(size);
+}
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
+  return allocate_if_possible(size);
+}
+void* operator new[](std::size_t size, const std::nothrow_t&) noexcept {
+  return allocate_if_possible(size);
 }
 void operator delete(void* place) noexcept {
   release(place);
