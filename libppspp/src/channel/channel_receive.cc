@@ -162,9 +162,14 @@ void Channel::on_ack(const Ack& message, ChannelContext& context, Now now) {
 // that it met. So the ACK of a first copy is not taken for that of the second, which is still in
 // the same queue: all between the two would count as lost, and be sent again, and so on.
 Microseconds Channel::least_rtt(std::int64_t one_way_delay_us) const {
-  constexpr std::int64_t kLongestQueueUs = 2'000'000;  // the peer says it
-  const std::int64_t queue = one_way_delay_us - ledbat_.base_delay().value_or(one_way_delay_us);
-  return rtt_.minimum() + Microseconds(std::clamp<std::int64_t>(queue, 0, kLongestQueueUs));
+  constexpr std::uint64_t kLongestQueueUs = 2'000'000;  // the peer says it, and may say anything
+  const std::int64_t base = ledbat_.base_delay().value_or(one_way_delay_us);
+  const std::uint64_t queue =
+      one_way_delay_us <= base
+          ? 0
+          : static_cast<std::uint64_t>(one_way_delay_us) - static_cast<std::uint64_t>(base);
+  return rtt_.minimum() +
+         Microseconds(static_cast<Microseconds::rep>(std::min(queue, kLongestQueueUs)));
 }
 
 // Losses show when all ACKs of a datagram are read: they come in the order of the chunks, which
