@@ -46,6 +46,14 @@ class LiveInput {
   virtual void stop() = 0;  // no handler is called any more
   // What the system received and dropped, because we were too slow.
   virtual std::uint64_t datagrams_lost() const { return 0; }
+
+ protected:
+  // Expired when the input is gone. What waits in the event loop asks it: cancelling does not reach
+  // a handler that is already due.
+  std::weak_ptr<const void> alive() const { return alive_; }
+
+ private:
+  std::shared_ptr<const void> alive_ = std::make_shared<char>();
 };
 
 // `pace`, in octets per second, is for files, and needed for them: they have no time of their own.

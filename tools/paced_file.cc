@@ -44,8 +44,8 @@ void PacedFile::stop() {
 void PacedFile::tick() {
   next_tick_ += kTick;
   timer_.expires_at(next_tick_);
-  timer_.async_wait([this](const boost::system::error_code& error) {
-    if (error || stopped_) return;
+  timer_.async_wait([this, alive = alive()](const boost::system::error_code& error) {
+    if (error || alive.expired() || stopped_) return;
     const auto now = Clock::now();
     const std::uint64_t size = due(now);
     if (size > 0 && !read(std::min<std::uint64_t>(size, buffer_.size()))) return;

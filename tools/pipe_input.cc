@@ -50,7 +50,8 @@ void PipeInput::stop() {
 // whenever there is something to read.
 void PipeInput::wait() {
   pipe_.async_wait(boost::asio::posix::descriptor_base::wait_read,
-                   [this](const boost::system::error_code& error) {
+                   [this, alive = alive()](const boost::system::error_code& error) {
+                     if (alive.expired()) return;
                      // Some devices are always ready, and cannot be waited for.
                      const bool ready =
                          !error || error == boost::asio::error::operation_not_supported;

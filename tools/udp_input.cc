@@ -106,8 +106,8 @@ void UdpInput::stop() {
 
 void UdpInput::wait() {
   socket_.async_wait(boost::asio::posix::descriptor_base::wait_read,
-                     [this](const boost::system::error_code& error) {
-                       if (!error && !stopped_) read();
+                     [this, alive = alive()](const boost::system::error_code& error) {
+                       if (!error && !alive.expired() && !stopped_) read();
                      });
 }
 

@@ -10,12 +10,14 @@
 
 #include <algorithm>
 #include <array>
+#include <boost/asio/posix/stream_descriptor.hpp>
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <functional>
 #include <string>
+#include <thread>
 #include <vector>
 
 using namespace ppspp;
@@ -175,6 +177,35 @@ TEST_SUITE("tools/live_input") {
     CHECK(listener.text == "one");
     CHECK(listener.ends == 0);
     CHECK(io.stopped());  // nothing is waited for
+  }
+
+  // As the daemon does when a feed is removed in the turn in which its input became ready.
+  TEST_CASE("an input may be destroyed while its turn is already due") {
+    boost::asio::io_context io;
+    const test::TemporaryDirectory directory;
+    const auto path = directory / "film";
+    std::ofstream(path) << std::string(1 << 20, 'x');
+    Pipe pipe;
+    const std::uint16_t port = free_port();
+    std::vector<std::unique_ptr<Listener>> listeners;
+    Pipe order;  // is ready first
+    boost::asio::posix::stream_descriptor first(io, ::dup(order.fds[0]));
+    first.async_wait(boost::asio::posix::descriptor_base::wait_read,
+                     [&](const boost::system::error_code&) {
+                       for (const auto& listener : listeners) listener->input.reset();
+                     });
+    listeners.push_back(
+        std::make_unique<Listener>(open_input(io, pipe.fds[0], "standard input", {})));
+    listeners.push_back(std::make_unique<Listener>(
+        open_input(io, name_of("udp://127.0.0.1:" + std::to_string(port)), {})));
+    listeners.push_back(
+        std::make_unique<Listener>(open_input(io, name_of(path.string()), 1'000'000)));
+    std::this_thread::sleep_for(50ms);
+    order.write("remove it");
+    pipe.write("late");
+    Sender(port).send("late");
+    io.run_for(100ms);
+    for (const auto& listener : listeners) CHECK(listener->text.empty());
   }
 
   TEST_CASE("a named pipe may be opened before its writer") {
