@@ -3,12 +3,15 @@ option(PPSPP_BUILD_TESTS "Build the tests and the replay of the fuzz corpora" ON
 option(PPSPP_BUILD_FUZZ "Build the fuzz targets, as replays of their corpora unless PPSPP_FUZZ" ON)
 option(PPSPP_BUILD_BENCH "Build the benchmark programs of script/bench" OFF)
 option(PPSPP_PRECOMPILE "Compile common headers once: faster full builds, without ccache" OFF)
-option(PPSPP_MERGE "Compile several sources of a target at once: faster full builds" OFF)
+set(PPSPP_MERGE OFF CACHE STRING
+  "Compile several sources of a target at once: faster full builds; OFF, TESTS (only theirs) or ON")
 option(PPSPP_FUZZ "Build the fuzz targets with libFuzzer (clang only)" OFF)
 option(PPSPP_CHECK_INVARIANTS "Check the expensive invariants after every step" OFF)
 set(PPSPP_SANITIZE "" CACHE STRING "Sanitizers, as for -fsanitize=: address,undefined or thread")
 
-set(CMAKE_UNITY_BUILD ${PPSPP_MERGE})
+if(PPSPP_MERGE AND NOT PPSPP_MERGE STREQUAL "TESTS")
+  set(CMAKE_UNITY_BUILD ON)
+endif()
 set(CMAKE_UNITY_BUILD_BATCH_SIZE 10)
 
 set(CMAKE_CXX_STANDARD 20)
@@ -36,7 +39,7 @@ target_compile_options(ppspp_compile_options INTERFACE
   $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)
 # GCC 12 warns of more in what it has precompiled or merged: builds without that are those that are
 # strict.
-if(NOT PPSPP_PRECOMPILE AND NOT PPSPP_MERGE)
+if(NOT PPSPP_PRECOMPILE AND NOT CMAKE_UNITY_BUILD)
   target_compile_options(ppspp_compile_options INTERFACE -Werror)
 endif()
 if(PPSPP_CHECK_INVARIANTS)
