@@ -39,8 +39,9 @@ target_compile_options(ppspp_compile_options INTERFACE
   $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)
 # GCC 12 warns of more in what it has precompiled or merged: builds without that are those that are
 # strict.
-if(NOT PPSPP_PRECOMPILE AND NOT CMAKE_UNITY_BUILD)
-  target_compile_options(ppspp_compile_options INTERFACE -Werror)
+if(NOT PPSPP_PRECOMPILE)
+  target_compile_options(ppspp_compile_options INTERFACE
+    $<$<NOT:$<BOOL:$<TARGET_PROPERTY:UNITY_BUILD>>>:-Werror>)
 endif()
 if(PPSPP_CHECK_INVARIANTS)
   target_compile_definitions(ppspp_compile_options INTERFACE PPSPP_CHECK_INVARIANTS=1)
