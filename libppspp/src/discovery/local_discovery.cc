@@ -39,7 +39,17 @@ void LocalDiscovery::set_links(std::vector<LocalLink> links, TimePoint now) {
   std::erase_if(answers_, [this](const PendingAnswer& answer) {
     return std::find(links_.begin(), links_.end(), answer.link) == links_.end();
   });
-  if (!more) return;
+  if (more) ask_anew(now);
+}
+
+void LocalDiscovery::set_questions(Questions questions, TimePoint now) {
+  const bool more = questions < questions_;
+  questions_ = questions;
+  if (questions == Questions::none) query_links_ = 0;
+  if (more) ask_anew(now);
+}
+
+void LocalDiscovery::ask_anew(TimePoint now) {
   for (auto& swarm : swarms_) {
     if (swarm.second.part != Part::sleeps) begin_asking(swarm, now);
   }
@@ -74,7 +84,7 @@ void LocalDiscovery::ask_again(const SwarmId& id, TimePoint now) {
 
 void LocalDiscovery::begin_asking(Swarms::value_type& swarm, TimePoint now) {
   swarm.second.asked = 0;
-  swarm.second.pause = kMinPause;
+  swarm.second.pause = kMinPause * (questions_ == Questions::rare ? kRarer : 1);
   const TimePoint soon = now + between(Microseconds(0), kMaxBackOff);
   schedule(swarm, std::max(soon, swarm.second.asked_at + kMinPause));
 }
@@ -92,7 +102,7 @@ void LocalDiscovery::schedule_next(Swarms::value_type& swarm, TimePoint now) {
   s.asked_at = now;
   if (s.part == Part::complete && s.asked >= kQuestionsOfComplete) return schedule(swarm, kNever);
   schedule(swarm, now + between(s.pause * 3 / 4, s.pause * 5 / 4));
-  s.pause = std::min(s.pause * 2, kMaxPause);
+  s.pause = std::min(s.pause * 2, kMaxPause * (questions_ == Questions::rare ? kRarer : 1));
 }
 
 // --- What comes
@@ -192,6 +202,24 @@ void LocalDiscovery::handle_answer(const LocalMessage& answer, const TransportAd
   }
 }
 
+// Whoever asks by DNS-SD hears of all who are in the swarm, and connects: those who have everything
+// wait for that.
+void LocalDiscovery::handle_service(const Service& service, TimePoint now) {
+  ++counters_.services_in;
+  if (service.instance == instance_) return;
+  if (service.peer.port() == 0 || link_to(service.peer, service.interface) == nullptr) {
+    ++counters_.invalid;
+    return;
+  }
+  const auto swarm = swarms_.find(secrets_.tag(service.swarm));
+  if (swarm == swarms_.end() || swarm->second.part != Part::misses) return;
+  if (secrets_.service_proof(service.swarm, service.instance, service.peer) != service.proof) {
+    ++counters_.unproven;
+    return;
+  }
+  note_found(*swarm, service.instance, service.peer, now);
+}
+
 // An answer to a question of long ago, or of another network, may be another's that was kept.
 bool LocalDiscovery::is_among(const std::deque<Question>& questions, const LocalMessage& answer,
                               const LocalLink& link, TimePoint now) {
@@ -275,7 +303,7 @@ std::optional<LocalDiscovery::Transmit> LocalDiscovery::next_answer(std::span<st
 
 std::optional<LocalDiscovery::Transmit> LocalDiscovery::next_query(std::span<std::byte> out,
                                                                    TimePoint now) {
-  if (links_.empty()) return std::nullopt;
+  if (links_.empty() || questions_ == Questions::none) return std::nullopt;
   if (query_links_ == 0) begin_query(now);
   if (query_links_ == 0 || !query_bucket_.take(now)) return std::nullopt;
   const LocalLink& link = links_[links_.size() - query_links_--];
@@ -307,7 +335,7 @@ TimePoint LocalDiscovery::deadline() const {
   const auto no_sooner = [&](TimePoint at, const TokenBucket& bucket) {
     next = std::min(next, std::max(at, bucket.next(TimePoint::min())));
   };
-  if (!links_.empty()) {
+  if (!links_.empty() && questions_ != Questions::none) {
     if (query_links_ > 0) no_sooner(TimePoint::min(), query_bucket_);
     if (!asking_.empty()) no_sooner(asking_.begin()->first, query_bucket_);
   }

@@ -53,10 +53,26 @@ class LocalDiscovery {
     std::size_t size = 0;
   };
 
+  // How often is asked.
+  enum class Questions : std::uint8_t {
+    usual,
+    rare,  // another way to find peers is used as well, such as DNS-SD
+    none,
+  };
+  // Somebody who says that a member of a swarm is reached at an address, by DNS-SD (decision 49).
+  struct Service {
+    SwarmId swarm;
+    std::uint64_t instance = 0;
+    LocalProof proof = {};
+    TransportAddress peer;
+    std::uint32_t interface = 0;  // on which it was heard
+  };
+
   static constexpr std::size_t kMaxLinks = 32;
   // Between two questions for a swarm: doubled with each.
   static constexpr Microseconds kMinPause{1'000'000};
   static constexpr Microseconds kMaxPause{60'000'000};
+  static constexpr int kRarer = 4;
   static constexpr Microseconds kPauseWhenFound{16'000'000};
   static constexpr unsigned kQuestionsOfComplete = 3;
   // Before an answer, so that not all come at once, and some can be left out (RFC 6762, section 6).
@@ -80,6 +96,8 @@ class LocalDiscovery {
 
   // Where we are now. Who takes part in a swarm asks anew where a link is new.
   void set_links(std::vector<LocalLink> links, TimePoint now);
+  // Who takes part in a swarm asks anew where more is asked than before.
+  void set_questions(Questions questions, TimePoint now);
   const std::vector<LocalLink>& links() const { return links_; }
 
   // Says how we take part in a swarm from now on.
@@ -91,12 +109,14 @@ class LocalDiscovery {
   // A datagram that came to the group on an interface, from a neighbour.
   void handle_datagram(std::span<const std::byte> datagram, const TransportAddress& from,
                        std::uint32_t interface, TimePoint now);
+  void handle_service(const Service& service, TimePoint now);
   // Writes the next datagram that is due, for the group on one link. `out` has room for
   // LocalMessage::kMaxSize.
   std::optional<Transmit> poll_transmit(std::span<std::byte> out, TimePoint now);
   std::optional<Found> poll_found();
   TimePoint deadline() const;
 
+  std::uint64_t instance() const { return instance_; }
   std::size_t swarms() const { return swarms_.size(); }
   const LocalDiscoveryCounters& counters() const { return counters_; }
 
@@ -147,6 +167,7 @@ class LocalDiscovery {
   bool may_ask(const TransportAddress& from, TimePoint now);
 
   void schedule(Swarms::value_type& swarm, TimePoint at);
+  void ask_anew(TimePoint now);
   void begin_asking(Swarms::value_type& swarm, TimePoint now);
   void schedule_next(Swarms::value_type& swarm, TimePoint now);
   void begin_query(TimePoint now);
@@ -158,6 +179,7 @@ class LocalDiscovery {
   RandomSource& random_;
   LocalSecrets secrets_;
   std::uint64_t instance_;
+  Questions questions_ = Questions::usual;
   std::vector<LocalLink> links_;
   Swarms swarms_;
   std::set<std::pair<TimePoint, LocalTag>> asking_;  // by when

@@ -14,6 +14,7 @@ constexpr std::uint8_t kVersion = 1;
 constexpr std::uint8_t kComplete = 0x01;
 constexpr std::string_view kTagLabel = "PPSPP local discovery 1: tag";
 constexpr std::string_view kProofLabel = "PPSPP local discovery 1: proof";
+constexpr std::string_view kServiceLabel = "PPSPP local discovery 1: service";
 
 template <std::size_t kSize>
 std::array<std::byte, kSize> read_array(ByteReader& in) {
@@ -85,6 +86,18 @@ LocalProof LocalSecrets::proof(const SwarmId& id, const LocalNonce& nonce,
   ByteWriter out(buffer);
   out.write_bytes(std::as_bytes(std::span(kProofLabel)));
   out.write_bytes(nonce);
+  out.write_bytes(std::as_bytes(std::span(address.bytes())));
+  out.write(address.port());
+  out.write_bytes(id.octets());
+  return first_half(hasher_.hash(out.written()));
+}
+
+LocalProof LocalSecrets::service_proof(const SwarmId& id, std::uint64_t instance,
+                                       const TransportAddress& address) {
+  std::array<std::byte, kServiceLabel.size() + 8 + 18 + SwarmId::kMaxSize> buffer;
+  ByteWriter out(buffer);
+  out.write_bytes(std::as_bytes(std::span(kServiceLabel)));
+  out.write(instance);
   out.write_bytes(std::as_bytes(std::span(address.bytes())));
   out.write(address.port());
   out.write_bytes(id.octets());

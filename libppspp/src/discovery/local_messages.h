@@ -67,6 +67,9 @@ class LocalSecrets {
   LocalTag tag(const SwarmId& id);
   // That a peer which is reached at `address` knows the ID, said after the question was asked.
   LocalProof proof(const SwarmId& id, const LocalNonce& nonce, const TransportAddress& address);
+  // The same, said unasked for as long as the instance lives (decision 49).
+  LocalProof service_proof(const SwarmId& id, std::uint64_t instance,
+                           const TransportAddress& address);
 
  private:
   Hasher hasher_{HashFunction::sha256};
