@@ -47,6 +47,8 @@ struct ChannelScratch {
   std::vector<ChunkSlot> slots;
   std::vector<std::span<std::byte>> pieces;
   std::vector<ChunkRange> ranges;
+  std::vector<const std::byte*> payloads;
+  std::vector<std::byte> leaf_hashes;
   PexCounters pex;  // of all channels
 };
 

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "base/assert.h"
+#include "crypto/multi_buffer.h"
 
 namespace ppspp {
 namespace {
@@ -117,11 +118,32 @@ Digest Hasher::hash(std::span<const std::byte> data) {
 
 void Hasher::hash_many(std::span<const std::byte> data, std::size_t message_size,
                        std::span<std::byte> out) {
-  const std::size_t count = out.size() / size();
-  PPSPP_ASSERT(out.size() % size() == 0);
-  PPSPP_ASSERT(data.size() == count * message_size);
-  for (std::size_t i = 0; i < count; ++i) {
-    impl_->hash(data.data() + i * message_size, message_size, out.data() + i * size());
+  PPSPP_ASSERT(data.size() == out.size() / size() * message_size);
+  std::array<const std::byte*, 64> messages;
+  while (!out.empty()) {
+    const std::size_t count = std::min(messages.size(), out.size() / size());
+    for (std::size_t i = 0; i < count; ++i) messages.at(i) = data.data() + i * message_size;
+    hash_many(std::span(messages).first(count), message_size, out.first(count * size()));
+    data = data.subspan(count * message_size);
+    out = out.subspan(count * size());
+  }
+}
+
+void Hasher::hash_many(std::span<const std::byte* const> messages, std::size_t message_size,
+                       std::span<std::byte> out) {
+  PPSPP_ASSERT(out.size() == messages.size() * size());
+  std::size_t done = 0;
+  MultiBuffer* const together = message_size > 0 && message_size <= MultiBuffer::kMaxMessage
+                                    ? MultiBuffer::of_this_thread()
+                                    : nullptr;
+  if (together != nullptr) {
+    const MultiBuffer::Lanes lanes = together->lanes(function_);
+    const std::size_t rest = messages.size() % lanes.count;
+    done = messages.size() - (rest >= lanes.worth ? 0 : rest);
+    if (done > 0) together->hash(function_, messages.first(done), message_size, out.data());
+  }
+  for (; done < messages.size(); ++done) {
+    impl_->hash(messages[done], message_size, out.data() + done * size());
   }
 }
 

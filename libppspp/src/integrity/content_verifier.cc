@@ -104,12 +104,27 @@ const MerkleTree& ContentVerifier::tree() const {
 
 Verdict ContentVerifier::verify(ChunkIndex chunk, std::span<const std::byte> payload,
                                 std::span<const ClaimedHash> hashes) {
+  return verify_leaf(chunk, payload.size(), hashes,
+                     [&](std::byte* out) { hasher_.hash(payload, out); });
+}
+
+Verdict ContentVerifier::verify(ChunkIndex chunk, std::span<const std::byte> payload,
+                                const std::byte* leaf_hash, std::span<const ClaimedHash> hashes) {
+  return verify_leaf(chunk, payload.size(), hashes,
+                     [&](std::byte* out) { std::memcpy(out, leaf_hash, hasher_.size()); });
+}
+
+// `leaf_hash` writes the chunk's hash, if it comes to that.
+template <typename LeafHash>
+Verdict ContentVerifier::verify_leaf(ChunkIndex chunk, std::size_t size,
+                                     std::span<const ClaimedHash> hashes,
+                                     const LeafHash& leaf_hash) {
   if (method_ == IntegrityMethod::none) return Verdict::verified;
   if (!tree_) return Verdict::missing_hash;
   if (chunk >= tree_->chunk_count()) return Verdict::wrong;
-  if (!has_right_size(chunk, payload.size())) return Verdict::wrong;
+  if (!has_right_size(chunk, size)) return Verdict::wrong;
   HashPath path;
-  hasher_.hash(payload, path.computed[0].data());
+  leaf_hash(path.computed[0].data());
   const Bin leaf = Bin::leaf(chunk);
   const Bin peak = peak_of(chunk, tree_->chunk_count());
   const Verdict verdict = climb(FullTree{*tree_}, leaf, peak, hashes, finder_, hasher_, path);

@@ -59,11 +59,23 @@ class ContentVerifier {
   // has the wrong size for its place, or no place, is `wrong`; without a tree a hash is missing.
   Verdict verify(ChunkIndex chunk, std::span<const std::byte> payload,
                  std::span<const ClaimedHash> hashes);
+  // The same with the chunk's hash, which was computed along with those of others.
+  Verdict verify(ChunkIndex chunk, std::span<const std::byte> payload, const std::byte* leaf_hash,
+                 std::span<const ClaimedHash> hashes);
+
+  // What the latter takes, of payloads of chunk_size octets each.
+  void hash_chunks(std::span<const std::byte* const> payloads, std::span<std::byte> out) {
+    hasher_.hash_many(payloads, chunk_size_, out);
+  }
+  std::size_t hash_size() const { return hasher_.size(); }
 
   // Sender's side: is the payload still what the tree says? (For content_suspect stores.)
   bool matches(ChunkIndex chunk, std::span<const std::byte> payload);
 
  private:
+  template <typename LeafHash>
+  Verdict verify_leaf(ChunkIndex chunk, std::size_t size, std::span<const ClaimedHash> hashes,
+                      const LeafHash& leaf_hash);
   bool has_right_size(ChunkIndex chunk, std::size_t size) const;
   void set_peaks(std::span<const ClaimedHash> peaks);
 

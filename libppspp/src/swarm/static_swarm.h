@@ -87,7 +87,11 @@ class StaticSwarm final : public Swarm {
   void cancel_unwanted();
 
   bool know_peaks(const Received& received);
-  void accept(const Received& received, Now now);
+  void hash_batch();
+  bool is_full(const Received& received) const {
+    return received.chunk.payload.size() == metadata_.chunk_size;
+  }
+  void accept(const Received& received, const std::byte* hash, Now now);
   bool matches(ChunkIndex chunk, std::span<const std::byte> payload) override;
   void check_complete(Now now);
   void tell_complete(Now now);
