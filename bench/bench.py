@@ -19,7 +19,9 @@ import sys
 import tempfile
 import time
 
+import counts
 import live
+import paired
 from processes import Failed, Process, free_port, say
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -54,12 +56,19 @@ class Bench:
         self.source.mkdir()
         self.file = self.source / "content"
         self.out = work / "out"
+        self.alone = [] if not self.knows("--no-local-discovery") else ["--no-local-discovery"]
 
     def path(self, name):
         return self.work / name
 
     def program(self, name):
         return self.options.build / name
+
+    def knows(self, option):
+        """An earlier version may not."""
+        text = subprocess.run([self.program("tools/ppspp-seed"), "--help"], capture_output=True,
+                              text=True, check=False).stdout
+        return option in text
 
     def fresh_output(self):
         shutil.rmtree(self.out, ignore_errors=True)
@@ -80,21 +89,46 @@ class Bench:
             "receiver_rss_kib": receiver.peak_rss, "receiver_private_kib": receiver.peak_private,
         }
 
-    def ppspp(self, chunk_size):
-        output, port = self.fresh_output(), free_port()
-        address = f"127.0.0.1:{port}"
-        seed = [self.program("tools/ppspp-seed"), "--no-local-discovery", "--listen", address,
-                "--advertise", address, "--chunk-size", chunk_size, self.file]
-        with Process(seed, self.path("seed.log"), stdout=subprocess.PIPE) as source:
+    def seed(self, chunk_size, *more, wrapper=()):
+        """ppspp-seed; its first line is the URL."""
+        address = f"127.0.0.1:{free_port()}"
+        command = [*wrapper, self.program("tools/ppspp-seed"), *self.alone, "--listen", address,
+                   "--advertise", address, "--chunk-size", chunk_size, *more, self.file]
+        return Process(command, self.path("seed.log"), stdout=subprocess.PIPE)
+
+    def get(self, url, output, wrapper=()):
+        command = [*wrapper, self.program("tools/ppspp-get"), *self.alone, "--listen", "127.0.0.1:0",
+                   "-o", output, url]
+        return Process(command, self.path("get.log"), stdout=subprocess.DEVNULL)
+
+    def ppspp(self, chunk_size, *more):
+        output = self.fresh_output()
+        with self.seed(chunk_size, *more) as source:
             url = source.first_line()
             before = source.cpu()
-            get = [self.program("tools/ppspp-get"), "--no-local-discovery", "--listen",
-                   "127.0.0.1:0", "-o", output, url]
-            with Process(get, self.path("get.log"), stdout=subprocess.DEVNULL) as receiver:
+            with self.get(url, output) as receiver:
                 seconds, cpu = receiver.run_to_end(self.options.timeout)
             source_cpu = source.cpu() - before
         self.check(output)
         return self.result(seconds, source_cpu, cpu, source, receiver)
+
+    def fan_out(self, leechers):
+        """One seeder, whole files to several who know only the seeder; figures per GiB that was
+        received."""
+        self.fresh_output()
+        with self.seed(1024) as source, contextlib.ExitStack() as stack:
+            url = source.first_line()
+            before, start = source.cpu(), time.monotonic()
+            receivers = [stack.enter_context(self.get(url, self.out / f"content{i}"))
+                         for i in range(leechers)]
+            cpu = sum(r.run_to_end(self.options.timeout)[1] for r in receivers)
+            seconds, source_cpu = time.monotonic() - start, source.cpu() - before
+        for i in range(leechers):
+            self.check(self.out / f"content{i}")
+        result = self.result(seconds, source_cpu, cpu, source, receivers[0])
+        per_leecher = ("source_s_per_gib", "receiver_s_per_gib")
+        return {**result, "mb_per_s": result["mb_per_s"] * leechers,
+                **{key: result[key] / leechers for key in per_leecher}}
 
     def libtorrent(self, transport):
         self.fresh_output()
@@ -143,7 +177,12 @@ class Bench:
     def candidates(self):
         return [
             ("ppspp, chunks of 1024", "ppspp", lambda: self.ppspp(1024)),
+            ("ppspp, chunks of 1400", "ppspp", lambda: self.ppspp(1400)),
             ("ppspp, chunks of 8192", "ppspp", lambda: self.ppspp(8192)),
+            ("ppspp, chunks of 60000", "ppspp", lambda: self.ppspp(60000)),
+            ("ppspp, chunks of 1024, SHA-1", "ppspp", lambda: self.ppspp(1024, "--hash", "sha1")),
+            ("ppspp, 1024, to 4 at once", "fan-out", lambda: self.fan_out(4)),
+            ("ppspp, 1024, to 8 at once", "fan-out", lambda: self.fan_out(8)),
             ("libtorrent over uTP", "libtorrent", lambda: self.libtorrent("utp")),
             ("libtorrent over TCP", "libtorrent", lambda: self.libtorrent("tcp")),
             ("nginx to curl, unverified", "curl", lambda: self.curl(False)),
@@ -202,7 +241,9 @@ def compare(bench, options):
     """All candidates in turn, and that several times, so that a slow minute hits them all."""
     candidates = [c for c in bench.candidates() if not options.only or c[1] in options.only]
     runs, reasons = {c[0]: [] for c in candidates}, {}
-    if candidates:
+    def wanted(part):
+        return not options.only or part in options.only
+    if candidates or wanted("counts"):
         write_content(bench.file, options.size)
     for number in range(options.runs if candidates else 0):
         say(f"run {number + 1} of {options.runs}")
@@ -215,9 +256,8 @@ def compare(bench, options):
     rows = [{"name": name, **(median(results) if results else {}), "runs": len(results),
              **({"failed": reasons[name]} if name in reasons else {})}
             for name, results in runs.items()]
-    def wanted(part):
-        return not options.only or part in options.only
     return {"size": options.size, "transfers": add_ratios(rows),
+            "counts": counts.measure(bench) if wanted("counts") else [],
             "limits": list(bench.limits()) if wanted("limits") else [],
             "live_signatures": bench.live_signatures() if wanted("live") else []}
 
@@ -325,12 +365,17 @@ def arguments():
     parser.add_argument("--live", action="store_true",
                         help="instead: live feeds, about five minutes; the highest rates that one "
                              "core injects and one relays, their cost and their latency")
+    parser.add_argument("--compare", metavar="COMMIT",
+                        help="instead: transfers by the programs as they are and as they were then, "
+                             "in turns; what changed, by pairs")
     parser.add_argument("--only", action="append", help="only these; may be repeated (live: signatures)",
-                        choices=["ppspp", "libtorrent", "curl", "limits", "live"])
+                        choices=["ppspp", "fan-out", "libtorrent", "curl", "counts",
+                                 "limits", "live"])
     parser.add_argument("--timeout", type=float, default=600, help="seconds for a transfer (600)")
     parser.add_argument("--directory", type=pathlib.Path, default=None,
                         help="for the files, on a disk with room for twice the content (TMPDIR)")
     parser.add_argument("--build", type=pathlib.Path, required=True, help=argparse.SUPPRESS)
+    parser.add_argument("--base", type=pathlib.Path, help=argparse.SUPPRESS)  # --compare's build
     options = parser.parse_args()
     if options.runs < 1:
         parser.error("--runs must be at least 1")
@@ -348,9 +393,14 @@ def main():
         elif options.live:
             result = live.measure(options.build, work)
             live.show(result)
+        elif options.base:
+            write_content(work / "content", options.size)
+            result = paired.measure(Bench, options, work)
+            paired.show(result, options.size)
         else:
             result = compare(Bench(options, work), options)
             print_transfers(result)
+            counts.show(result["counts"])
             print_limits(result)
             print_live(result)
     if options.json:

@@ -1,0 +1,77 @@
+"""System calls and allocations of a transfer, each counted in a transfer of its own: counting slows
+the programs down."""
+
+import contextlib
+import shutil
+import signal
+import subprocess
+
+from processes import Failed, Process, say
+
+MIB = 1 << 20
+
+
+def measure(bench):
+    rows = []
+    for chunk_size in (1024, 8192):
+        row = {"name": f"chunks of {chunk_size}"}
+        for side in ("source", "receiver"):
+            try:
+                row[f"{side}_allocations_per_chunk"] = allocations(bench, chunk_size, side)
+                if shutil.which("strace"):
+                    row[f"{side}_system_calls_per_mib"] = system_calls(bench, chunk_size, side)
+            except (Failed, OSError, ValueError) as reason:
+                say(f"  counting for the {side}: {reason}")
+                row["failed"] = str(reason)
+        rows.append(row)
+    return rows
+
+
+def allocations(bench, chunk_size, side):
+    """Of the program's whole life, per chunk of the content."""
+    log, output = bench.path(f"{side}.allocations"), bench.fresh_output()
+    log.unlink(missing_ok=True)
+    counter = bench.program("bench/libcount_allocations.so")
+    wrapper = ["env", f"LD_PRELOAD={counter}", f"ALLOCATIONS_TO={log}"]
+    with bench.seed(chunk_size, wrapper=wrapper if side == "source" else ()) as source:
+        with bench.get(source.first_line(), output, wrapper if side == "receiver" else ()) as receiver:
+            receiver.run_to_end(bench.options.timeout)
+    bench.check(output)
+    return int(log.read_text()) / (bench.options.size / chunk_size)
+
+
+def system_calls(bench, chunk_size, side):
+    """While the content is transferred, per MiB of it."""
+    log, output = bench.path(f"{side}.calls"), bench.fresh_output()
+    trace = ["strace", "-f", "-c", "-qq", "-U", "calls", "-o", log]
+    with bench.seed(chunk_size) as source, contextlib.ExitStack() as stack:
+        url = source.first_line()
+        if side == "source":
+            tracer = stack.enter_context(Process([*trace, "-p", source.child.pid],
+                                                 bench.path("strace.log")))
+        with bench.get(url, output, trace if side == "receiver" else ()) as receiver:
+            receiver.run_to_end(bench.options.timeout)
+        if side == "source":
+            tracer.child.send_signal(signal.SIGINT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                tracer.child.wait(10)
+    bench.check(output)
+    lines = [line for line in log.read_text().splitlines() if line.strip().isdigit()]
+    if not lines:
+        raise Failed("strace counted nothing")
+    return sum(int(line) for line in lines[:-1]) / (bench.options.size / MIB)  # the last is their sum
+
+
+def show(rows):
+    if not rows:
+        return
+    print("\nSystem calls per MiB of content, and allocations per chunk (of the programs' whole lives)\n")
+    print(f"{'':31}{'source':>10}{'receiver':>10}{'source':>14}{'receiver':>10}")
+    print(f"{'':31}{'calls':>10}{'calls':>10}{'allocations':>14}{'':>10}")
+    for row in rows:
+        def cell(key, form):
+            return format(row[key], form) if key in row else "-"
+        print(f"{row['name']:31}{cell('source_system_calls_per_mib', '.1f'):>10}"
+              f"{cell('receiver_system_calls_per_mib', '.1f'):>10}"
+              f"{cell('source_allocations_per_chunk', '.4f'):>14}"
+              f"{cell('receiver_allocations_per_chunk', '.4f'):>10}")
