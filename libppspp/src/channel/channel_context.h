@@ -49,6 +49,7 @@ struct ChannelScratch {
   std::vector<ChunkRange> ranges;
   std::vector<const std::byte*> payloads;
   std::vector<std::byte> leaf_hashes;
+  LazyMultiBuffer multi_buffer;
   PexCounters pex;  // of all channels
 };
 

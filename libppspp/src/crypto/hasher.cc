@@ -6,7 +6,6 @@
 #include <cstring>
 
 #include "base/assert.h"
-#include "crypto/multi_buffer.h"
 
 namespace ppspp {
 namespace {
@@ -117,30 +116,31 @@ Digest Hasher::hash(std::span<const std::byte> data) {
 }
 
 void Hasher::hash_many(std::span<const std::byte> data, std::size_t message_size,
-                       std::span<std::byte> out) {
+                       std::span<std::byte> out, LazyMultiBuffer* together) {
   PPSPP_ASSERT(data.size() == out.size() / size() * message_size);
   std::array<const std::byte*, 64> messages;
   while (!out.empty()) {
     const std::size_t count = std::min(messages.size(), out.size() / size());
     for (std::size_t i = 0; i < count; ++i) messages.at(i) = data.data() + i * message_size;
-    hash_many(std::span(messages).first(count), message_size, out.first(count * size()));
+    hash_many(std::span(messages).first(count), message_size, out.first(count * size()), together);
     data = data.subspan(count * message_size);
     out = out.subspan(count * size());
   }
 }
 
 void Hasher::hash_many(std::span<const std::byte* const> messages, std::size_t message_size,
-                       std::span<std::byte> out) {
+                       std::span<std::byte> out, LazyMultiBuffer* together) {
   PPSPP_ASSERT(out.size() == messages.size() * size());
+  constexpr std::size_t kFew = 8;
+  const bool suits = together != nullptr && messages.size() >= kFew && message_size > 0 &&
+                     message_size <= MultiBuffer::kMaxMessage;
+  MultiBuffer* const multi = suits ? together->get() : nullptr;
   std::size_t done = 0;
-  MultiBuffer* const together = message_size > 0 && message_size <= MultiBuffer::kMaxMessage
-                                    ? MultiBuffer::of_this_thread()
-                                    : nullptr;
-  if (together != nullptr) {
-    const MultiBuffer::Lanes lanes = together->lanes(function_);
+  if (multi != nullptr) {
+    const MultiBuffer::Lanes lanes = multi->lanes(function_);
     const std::size_t rest = messages.size() % lanes.count;
     done = messages.size() - (rest >= lanes.worth ? 0 : rest);
-    if (done > 0) together->hash(function_, messages.first(done), message_size, out.data());
+    if (done > 0) multi->hash(function_, messages.first(done), message_size, out.data());
   }
   for (; done < messages.size(); ++done) {
     impl_->hash(messages[done], message_size, out.data() + done * size());

@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 
+#include "crypto/multi_buffer.h"
 #include "ppspp/hash_function.h"
 
 namespace ppspp {
@@ -51,11 +52,12 @@ class Hasher {
   void hash_pair(const std::byte* left, const std::byte* right, std::byte* out);
   Digest hash_pair(const Digest& left, const Digest& right);
   // Hashes `out.size() / size()` messages of equal size that lie one behind the other, into `out`.
+  // With `together` many at a time cost less each than one by one.
   void hash_many(std::span<const std::byte> data, std::size_t message_size,
-                 std::span<std::byte> out);
-  // The same for messages anywhere in memory. Many at a time cost less each than one by one.
+                 std::span<std::byte> out, LazyMultiBuffer* together = nullptr);
+  // The same for messages anywhere in memory.
   void hash_many(std::span<const std::byte* const> messages, std::size_t message_size,
-                 std::span<std::byte> out);
+                 std::span<std::byte> out, LazyMultiBuffer* together = nullptr);
 
  private:
   struct Impl;

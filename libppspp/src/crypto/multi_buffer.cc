@@ -107,14 +107,6 @@ Manager make_manager(MultiBuffer::Width width) {
   return imb_get_errno(manager.get()) == 0 ? std::move(manager) : nullptr;
 }
 
-// With instructions for SHA alone OpenSSL is as fast as eight lanes.
-std::unique_ptr<MultiBuffer> make_best() {
-  if (auto best = MultiBuffer::make(MultiBuffer::Width::avx512)) return best;
-  const Manager manager(alloc_mb_mgr(0));
-  if (!manager || (manager->features & IMB_FEATURE_SHANI) != 0) return nullptr;
-  return MultiBuffer::make(MultiBuffer::Width::avx2);
-}
-
 }  // namespace
 
 std::unique_ptr<MultiBuffer> MultiBuffer::make(Width width) {
@@ -123,9 +115,12 @@ std::unique_ptr<MultiBuffer> MultiBuffer::make(Width width) {
   return std::make_unique<IpsecMultiBuffer>(std::move(manager), width);
 }
 
-MultiBuffer* MultiBuffer::of_this_thread() {
-  thread_local const std::unique_ptr<MultiBuffer> own = make_best();
-  return own.get();
+// With instructions for SHA alone OpenSSL is as fast as eight lanes.
+std::unique_ptr<MultiBuffer> MultiBuffer::make_best() {
+  if (auto best = make(Width::avx512)) return best;
+  const Manager manager(alloc_mb_mgr(0));
+  if (!manager || (manager->features & IMB_FEATURE_SHANI) != 0) return nullptr;
+  return make(Width::avx2);
 }
 
 }  // namespace ppspp

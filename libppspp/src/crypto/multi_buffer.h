@@ -21,9 +21,8 @@ class MultiBuffer {
   // Of this width, whether or not that is the fastest here; nullptr where the processor or this
   // build has none.
   static std::unique_ptr<MultiBuffer> make(Width width);
-  // The calling thread's own, or nullptr where one by one is as fast. About 200 KiB a thread, from
-  // its first call on.
-  static MultiBuffer* of_this_thread();
+  // The fastest here, or nullptr where one by one is as fast. About 200 KiB.
+  static std::unique_ptr<MultiBuffer> make_best();
 
   virtual ~MultiBuffer() = default;
   // As many messages as are hashed side by side, and how few of them are worth it: with fewer than
@@ -38,6 +37,21 @@ class MultiBuffer {
   static constexpr std::size_t kMaxMessage = 65'000;
   virtual void hash(HashFunction function, std::span<const std::byte* const> messages,
                     std::size_t size, std::byte* out) = 0;
+};
+
+// The fastest, made when it is first asked for: most never are. To be shared by all that one thread
+// hashes.
+class LazyMultiBuffer {
+ public:
+  MultiBuffer* get() {
+    if (!made_) own_ = MultiBuffer::make_best();
+    made_ = true;
+    return own_.get();
+  }
+
+ private:
+  std::unique_ptr<MultiBuffer> own_;
+  bool made_ = false;
 };
 
 constexpr std::string_view to_string(MultiBuffer::Width width) {

@@ -6,7 +6,8 @@ namespace ppspp {
 std::unique_ptr<MultiBuffer> MultiBuffer::make(Width) {
   return nullptr;
 }
-MultiBuffer* MultiBuffer::of_this_thread() {
+
+std::unique_ptr<MultiBuffer> MultiBuffer::make_best() {
   return nullptr;
 }
 

@@ -47,7 +47,7 @@ class BlockHasher {
     const std::ptrdiff_t got = read_fully(file_.file.fd(), data, offset);
     if (got < 0) return Unexpected{system_error(errno, "cannot read", file_.path)};
     if (static_cast<std::size_t>(got) < size) return Unexpected{changed(file_.path)};
-    builder_.add_block(block * builder_.block_chunks(), data, hasher_);
+    builder_.add_block(block * builder_.block_chunks(), data, hasher_, &together_);
     return {};
   }
 
@@ -57,6 +57,7 @@ class BlockHasher {
   std::uint64_t block_size_;
   std::uint64_t ahead_;
   Hasher hasher_;
+  LazyMultiBuffer together_;
   std::vector<std::byte> buffer_;
 };
 

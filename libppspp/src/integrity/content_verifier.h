@@ -64,8 +64,9 @@ class ContentVerifier {
                  std::span<const ClaimedHash> hashes);
 
   // What the latter takes, of payloads of chunk_size octets each.
-  void hash_chunks(std::span<const std::byte* const> payloads, std::span<std::byte> out) {
-    hasher_.hash_many(payloads, chunk_size_, out);
+  void hash_chunks(std::span<const std::byte* const> payloads, std::span<std::byte> out,
+                   LazyMultiBuffer& together) {
+    hasher_.hash_many(payloads, chunk_size_, out, &together);
   }
   std::size_t hash_size() const { return hasher_.size(); }
 

@@ -18,14 +18,14 @@ std::uint64_t TreeBuilder::block_count() const {
   return (tree_.chunk_count() - 1) / block_chunks_ + 1;
 }
 
-void TreeBuilder::add_block(ChunkIndex first_chunk, std::span<const std::byte> data,
-                            Hasher& hasher) {
+void TreeBuilder::add_block(ChunkIndex first_chunk, std::span<const std::byte> data, Hasher& hasher,
+                            LazyMultiBuffer* together) {
   PPSPP_ASSERT(first_chunk % block_chunks_ == 0);
   PPSPP_ASSERT(first_chunk < tree_.chunk_count());
   PPSPP_ASSERT(hasher.function() == tree_.function());
   const std::uint64_t count = std::min(block_chunks_, tree_.chunk_count() - first_chunk);
   const ChunkRange chunks{first_chunk, first_chunk + count};
-  hash_leaves(chunks, data, hasher);
+  hash_leaves(chunks, data, hasher, together);
   for (int height = 1; (std::uint64_t{1} << height) <= count; ++height) {
     make_level(height, chunks, hasher);
   }
@@ -42,12 +42,13 @@ Digest TreeBuilder::finish(Hasher& hasher) {
   return *root;
 }
 
-void TreeBuilder::hash_leaves(ChunkRange chunks, std::span<const std::byte> data, Hasher& hasher) {
+void TreeBuilder::hash_leaves(ChunkRange chunks, std::span<const std::byte> data, Hasher& hasher,
+                              LazyMultiBuffer* together) {
   PPSPP_ASSERT(!data.empty());
   PPSPP_ASSERT((data.size() - 1) / chunk_size_ + 1 == chunks.size());
   PPSPP_ASSERT(chunks.end == tree_.chunk_count() || data.size() % chunk_size_ == 0);
   // Several at a time, which a processor can do faster than one by one.
-  constexpr std::size_t kAtOnce = 16;
+  constexpr std::size_t kAtOnce = 64;
   std::array<std::byte, kAtOnce * kMaxDigestSize> hashes;
   const std::size_t size = hasher.size();
   for (ChunkIndex chunk = chunks.begin; chunk < chunks.end;) {
@@ -55,7 +56,7 @@ void TreeBuilder::hash_leaves(ChunkRange chunks, std::span<const std::byte> data
     const std::size_t count = std::max<std::size_t>(full, 1);
     const std::size_t message = full > 0 ? chunk_size_ : data.size();
     const std::span out = std::span(hashes).first(count * size);
-    hasher.hash_many(data.first(count * message), message, out);
+    hasher.hash_many(data.first(count * message), message, out, together);
     for (std::size_t i = 0; i < count; ++i, ++chunk) {
       tree_.set(Bin::leaf(chunk), out.subspan(i * size, size));
     }

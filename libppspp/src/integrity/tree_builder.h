@@ -27,13 +27,15 @@ class TreeBuilder {
 
   // Makes the nodes of the block that begins with `first_chunk`. `data` is the whole block: full
   // chunks, but for the very last of the content.
-  void add_block(ChunkIndex first_chunk, std::span<const std::byte> data, Hasher& hasher);
+  void add_block(ChunkIndex first_chunk, std::span<const std::byte> data, Hasher& hasher,
+                 LazyMultiBuffer* together = nullptr);
 
   // Makes the nodes above the blocks, up to the peaks, and returns the root hash.
   Digest finish(Hasher& hasher);
 
  private:
-  void hash_leaves(ChunkRange chunks, std::span<const std::byte> data, Hasher& hasher);
+  void hash_leaves(ChunkRange chunks, std::span<const std::byte> data, Hasher& hasher,
+                   LazyMultiBuffer* together);
   void make_level(int height, ChunkRange chunks, Hasher& hasher);
 
   MerkleTree& tree_;

@@ -238,7 +238,7 @@ void StaticSwarm::hash_batch() {
     if (is_full(received)) payloads.push_back(received.chunk.payload.data());
   }
   scratch_.leaf_hashes.resize(payloads.size() * verifier_.hash_size());
-  verifier_.hash_chunks(payloads, scratch_.leaf_hashes);
+  verifier_.hash_chunks(payloads, scratch_.leaf_hashes, scratch_.multi_buffer);
 }
 
 // `hash` is the chunk's, unless it has to be computed.
