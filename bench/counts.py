@@ -43,7 +43,7 @@ def allocations(bench, chunk_size, side):
 def system_calls(bench, chunk_size, side):
     """While the content is transferred, per MiB of it."""
     log, output = bench.path(f"{side}.calls"), bench.fresh_output()
-    trace = ["strace", "-f", "-c", "-qq", "-U", "calls", "-o", log]
+    trace = ["strace", "-f", "-c", "-qq", "-U", "calls,name", "-o", log]
     with bench.seed(chunk_size) as source, contextlib.ExitStack() as stack:
         url = source.first_line()
         if side == "source":
@@ -56,10 +56,11 @@ def system_calls(bench, chunk_size, side):
             with contextlib.suppress(subprocess.TimeoutExpired):
                 tracer.child.wait(10)
     bench.check(output)
-    lines = [line for line in log.read_text().splitlines() if line.strip().isdigit()]
-    if not lines:
+    rows = [line.split() for line in log.read_text().splitlines()]
+    total = [int(row[0]) for row in rows if len(row) == 2 and row[1] == "total"]
+    if not total:
         raise Failed("strace counted nothing")
-    return sum(int(line) for line in lines[:-1]) / (bench.options.size / MIB)  # the last is their sum
+    return total[0] / (bench.options.size / MIB)
 
 
 def show(rows):

@@ -1,29 +1,26 @@
 #include "crypto/hasher.h"
 
-#include <openssl/evp.h>
+#define OPENSSL_SUPPRESS_DEPRECATED  // see digest()
+#include <openssl/sha.h>
 
 #include <algorithm>
-#include <cstring>
 
 #include "base/assert.h"
 
 namespace ppspp {
 namespace {
 
-const char* library_name(HashFunction function) {
-  switch (function) {
-    case HashFunction::sha1:
-      return "SHA1";
-    case HashFunction::sha224:
-      return "SHA224";
-    case HashFunction::sha256:
-      return "SHA256";
-    case HashFunction::sha384:
-      return "SHA384";
-    case HashFunction::sha512:
-      return "SHA512";
-  }
-  return nullptr;
+// The library's own small functions, which it calls deprecated: through EVP each digest allocates
+// and frees a context, which costs as much as the hash of a pair.
+template <typename Context, int (*kInit)(Context*), int (*kUpdate)(Context*, const void*, size_t),
+          int (*kFinal)(unsigned char*, Context*)>
+void digest(std::span<const std::byte> first, std::span<const std::byte> second, std::byte* out) {
+  Context context;
+  bool ok = kInit(&context) == 1;
+  ok = ok && kUpdate(&context, first.data(), first.size()) == 1;
+  ok = ok && (second.empty() || kUpdate(&context, second.data(), second.size()) == 1);
+  ok = ok && kFinal(reinterpret_cast<unsigned char*>(out), &context) == 1;
+  PPSPP_ASSERT(ok);  // there is no input that they refuse
 }
 
 }  // namespace
@@ -55,53 +52,31 @@ std::string Digest::to_hex() const {
   return text;
 }
 
-// Where the library is out of memory or lacks a function of the SHA family nothing sensible can be
-// done: there is no swarm without hashes.
-struct Hasher::Impl {
-  explicit Impl(HashFunction function)
-      : algorithm(EVP_MD_fetch(nullptr, library_name(function), nullptr)),
-        context(EVP_MD_CTX_new()) {
-    PPSPP_ASSERT(algorithm != nullptr);
-    PPSPP_ASSERT(context != nullptr);
-    PPSPP_ASSERT(EVP_DigestInit_ex2(context, algorithm, nullptr) == 1);
+void Hasher::hash_row(std::span<const std::byte> first, std::span<const std::byte> second,
+                      std::byte* out) const {
+  switch (function_) {
+    case HashFunction::sha1:
+      return digest<SHA_CTX, SHA1_Init, SHA1_Update, SHA1_Final>(first, second, out);
+    case HashFunction::sha224:
+      return digest<SHA256_CTX, SHA224_Init, SHA224_Update, SHA224_Final>(first, second, out);
+    case HashFunction::sha256:
+      return digest<SHA256_CTX, SHA256_Init, SHA256_Update, SHA256_Final>(first, second, out);
+    case HashFunction::sha384:
+      return digest<SHA512_CTX, SHA384_Init, SHA384_Update, SHA384_Final>(first, second, out);
+    case HashFunction::sha512:
+      return digest<SHA512_CTX, SHA512_Init, SHA512_Update, SHA512_Final>(first, second, out);
   }
-  Impl(const Impl&) = delete;
-  Impl& operator=(const Impl&) = delete;
-  ~Impl() {
-    EVP_MD_CTX_free(context);
-    EVP_MD_free(algorithm);
-  }
-
-  void hash(const std::byte* data, std::size_t size, std::byte* out) const {
-    bool ok = EVP_DigestInit_ex2(context, nullptr, nullptr) == 1;
-    ok = ok && EVP_DigestUpdate(context, data, size) == 1;
-    ok = ok && EVP_DigestFinal_ex(context, reinterpret_cast<unsigned char*>(out), nullptr) == 1;
-    PPSPP_ASSERT(ok);
-  }
-
-  EVP_MD* algorithm;
-  EVP_MD_CTX* context;
-};
-
-Hasher::Hasher(HashFunction function)
-    : function_(function), impl_(std::make_unique<Impl>(function)) {}
-Hasher::~Hasher() = default;
-Hasher::Hasher(Hasher&&) noexcept = default;
-Hasher& Hasher::operator=(Hasher&&) noexcept = default;
-
-void Hasher::hash(std::span<const std::byte> data, std::byte* out) {
-  impl_->hash(data.data(), data.size(), out);
 }
 
-void Hasher::hash_pair(const std::byte* left, const std::byte* right, std::byte* out) {
-  // One call with a copy costs less than two calls.
-  std::array<std::byte, 2 * kMaxDigestSize> both;
-  std::memcpy(both.data(), left, size());
-  std::memcpy(both.data() + size(), right, size());
-  impl_->hash(both.data(), 2 * size(), out);
+void Hasher::hash(std::span<const std::byte> data, std::byte* out) const {
+  hash_row(data, {}, out);
 }
 
-Digest Hasher::hash_pair(const Digest& left, const Digest& right) {
+void Hasher::hash_pair(const std::byte* left, const std::byte* right, std::byte* out) const {
+  hash_row({left, size()}, {right, size()}, out);
+}
+
+Digest Hasher::hash_pair(const Digest& left, const Digest& right) const {
   PPSPP_ASSERT(left.size() == size());
   PPSPP_ASSERT(right.size() == size());
   Digest parent = Digest::zero(size());
@@ -109,14 +84,14 @@ Digest Hasher::hash_pair(const Digest& left, const Digest& right) {
   return parent;
 }
 
-Digest Hasher::hash(std::span<const std::byte> data) {
+Digest Hasher::hash(std::span<const std::byte> data) const {
   Digest digest = Digest::zero(size());
   hash(data, digest.octets_.data());
   return digest;
 }
 
 void Hasher::hash_many(std::span<const std::byte> data, std::size_t message_size,
-                       std::span<std::byte> out, LazyMultiBuffer* together) {
+                       std::span<std::byte> out, LazyMultiBuffer* together) const {
   PPSPP_ASSERT(data.size() == out.size() / size() * message_size);
   std::array<const std::byte*, 64> messages;
   while (!out.empty()) {
@@ -129,7 +104,7 @@ void Hasher::hash_many(std::span<const std::byte> data, std::size_t message_size
 }
 
 void Hasher::hash_many(std::span<const std::byte* const> messages, std::size_t message_size,
-                       std::span<std::byte> out, LazyMultiBuffer* together) {
+                       std::span<std::byte> out, LazyMultiBuffer* together) const {
   PPSPP_ASSERT(out.size() == messages.size() * size());
   constexpr std::size_t kFew = 8;
   const bool suits = together != nullptr && messages.size() >= kFew && message_size > 0 &&
@@ -143,7 +118,7 @@ void Hasher::hash_many(std::span<const std::byte* const> messages, std::size_t m
     if (done > 0) multi->hash(function_, messages.first(done), message_size, out.data());
   }
   for (; done < messages.size(); ++done) {
-    impl_->hash(messages[done], message_size, out.data() + done * size());
+    hash({messages[done], message_size}, out.data() + done * size());
   }
 }
 

@@ -4,7 +4,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <span>
 #include <string>
 
@@ -33,36 +32,33 @@ class Digest {
   std::uint8_t size_ = 0;
 };
 
-// Computes digests of one function. Keeps the library's context, since making one for each digest
-// costs more than the digest: reuse a Hasher. Not for two threads at once.
+// Computes digests of one function. Allocates nothing.
 class Hasher {
  public:
-  explicit Hasher(HashFunction function);
-  ~Hasher();
-  Hasher(Hasher&&) noexcept;
-  Hasher& operator=(Hasher&&) noexcept;
+  explicit Hasher(HashFunction function) : function_(function) {}
 
   HashFunction function() const { return function_; }
   std::size_t size() const { return digest_size(function_); }
 
-  // Writes size() octets to `out`. No allocation.
-  void hash(std::span<const std::byte> data, std::byte* out);
-  Digest hash(std::span<const std::byte> data);
+  // Writes size() octets to `out`.
+  void hash(std::span<const std::byte> data, std::byte* out) const;
+  Digest hash(std::span<const std::byte> data) const;
   // H(left, right), the hash of a parent (section 5.1). `out` may be one of the two.
-  void hash_pair(const std::byte* left, const std::byte* right, std::byte* out);
-  Digest hash_pair(const Digest& left, const Digest& right);
+  void hash_pair(const std::byte* left, const std::byte* right, std::byte* out) const;
+  Digest hash_pair(const Digest& left, const Digest& right) const;
   // Hashes `out.size() / size()` messages of equal size that lie one behind the other, into `out`.
   // With `together` many at a time cost less each than one by one.
   void hash_many(std::span<const std::byte> data, std::size_t message_size,
-                 std::span<std::byte> out, LazyMultiBuffer* together = nullptr);
+                 std::span<std::byte> out, LazyMultiBuffer* together = nullptr) const;
   // The same for messages anywhere in memory.
   void hash_many(std::span<const std::byte* const> messages, std::size_t message_size,
-                 std::span<std::byte> out, LazyMultiBuffer* together = nullptr);
+                 std::span<std::byte> out, LazyMultiBuffer* together = nullptr) const;
 
  private:
-  struct Impl;
+  void hash_row(std::span<const std::byte> first, std::span<const std::byte> second,
+                std::byte* out) const;
+
   HashFunction function_;
-  std::unique_ptr<Impl> impl_;
 };
 
 }  // namespace ppspp
