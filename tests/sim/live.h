@@ -21,9 +21,15 @@ struct LiveOptions {
   TraceOptions trace;
   unsigned malicious = 0;      // percent of all peers (but the source) that mean ill, on top
   std::string kind = "mixed";  // of these: one of enemy_kinds.h, or all
+  bool account = false;        // print where the octets of the uplinks go
+};
+
+struct LiveResult {
+  double served = 0;       // share of the viewers
+  double kept_median = 0;  // share of the chunks
 };
 
 // Prints one line. 0, or the exit code: 1 wrong content.
-int run_live(const LiveOptions& options);
+int run_live(const LiveOptions& options, LiveResult* result = nullptr);
 
 }  // namespace ppspp::sim

@@ -84,6 +84,9 @@ int main(int argc, char** argv) {
   feed->add_option("--kind", live.kind, "Of these; mixed: all kinds")->capture_default_str();
   feed->add_option("--buffer", live.buffer_ms, "Of the viewers, ms")->capture_default_str();
   feed->add_option("--seconds", live.seconds, "That are measured")->capture_default_str();
+  feed->add_option("--warm-up", live.warm_up, "Seconds before, from the viewers' joining")
+      ->capture_default_str();
+  feed->add_flag("--account", live.account, "Where the octets of the uplinks go");
 
   add_trace(feed, live.trace);
 

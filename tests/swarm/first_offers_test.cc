@@ -114,8 +114,9 @@ TEST_SUITE("swarm/first_offers") {
         for (const auto& [chunk, copies] : counts.of_chunk) {
           REQUIRE(chunk >= next - fresh);
           REQUIRE(chunk < next);
-          REQUIRE(copies >= 4);
-          REQUIRE(copies <= 5);
+          const auto whole = static_cast<std::size_t>(first.copies());
+          REQUIRE(copies >= whole);
+          REQUIRE(copies <= whole + 1);
         }
         for (const auto& [peer, chunks] : counts.of_peer) {
           REQUIRE(peer < peers);
@@ -124,8 +125,9 @@ TEST_SUITE("swarm/first_offers") {
         }
       }
       for (std::size_t peer = 0; peer < peers; ++peer) {
-        REQUIRE(got[peer] + 1 >= all / peers);
-        REQUIRE(got[peer] <= all / peers + 1);
+        // In runs, of which the last of a group may be short.
+        REQUIRE(got[peer] >= all / peers / 4 * 3);
+        REQUIRE(got[peer] <= all / peers / 3 * 4);
       }
     }
   }

@@ -404,6 +404,7 @@ class Channel {
   ChunkIndex peer_munro_end_ = 0;  // it has told us of a munro that ends here
   Bin munro_told_;                 // the rightmost one that we told it of
   TimePoint munro_again_at_;       // not before
+  TimePoint munro_told_at_{};
   TimePoint tell_munro_at_ = kNever;
   int munros_told_ = 0;    // with nothing else to say
   Bin munro_in_datagram_;  // of the datagram that is being filled

@@ -78,6 +78,10 @@ class ChannelContext {
   virtual bool complete() const = 0;
   // Of what is here, what peers are told of.
   virtual const BinSet& announced() const { return verified(); }
+  virtual const BinSet& announced_to(const Channel& peer) const {
+    static_cast<void>(peer);
+    return announced();
+  }
   // Chunks that we keep of a live feed (7.9).
   virtual std::uint64_t discard_window() const { return HandshakeOptions::kKeepsAll; }
   virtual ChannelScratch& scratch() = 0;
@@ -112,6 +116,11 @@ class ChannelContext {
   virtual std::uint64_t receive_share() const = 0;
   // How long a peer may wait for HAVEs that cannot ask for the chunks now.
   virtual Microseconds lazy_have_delay() const { return Microseconds(0); }
+  // Live: how long after one munro was told without its chunks the next may be: among many peers
+  // the chunks bring theirs along.
+  virtual Microseconds munro_pause() const { return Microseconds(0); }
+  // Live, among many: what a peer may owe whatever it has delivered, in chunks.
+  virtual std::uint64_t least_owed() const { return 4; }
   // What the peer has to send is scarce, and others wait for it: it shall have a choice.
   virtual bool is_scarce_source(const Channel& peer) const {
     static_cast<void>(peer);

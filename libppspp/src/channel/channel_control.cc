@@ -30,6 +30,8 @@ constexpr Microseconds kLeastRequestAhead = std::chrono::milliseconds(2);
 constexpr std::uint64_t kFirstLiveChunks = 32;
 constexpr Microseconds kLiveRequestAhead = std::chrono::milliseconds(150);
 constexpr std::uint64_t kStalledLiveChunks = 2;
+constexpr std::size_t kManyLive = 8;
+constexpr Microseconds kLivePatience = std::chrono::milliseconds(150);
 // The rightmost munro is told again after so long (decision 27), and the end of the feed so often
 // with twice the pause each time.
 constexpr Microseconds kMunroAgain = std::chrono::milliseconds(250);
@@ -164,14 +166,14 @@ void Channel::fill_haves(ByteWriter& out, ChannelContext& context, Now now) {
   }
   while (!haves_.empty() && out.fits(format.have_size())) {
     const ChunkRange due = haves_.front();
-    const ChunkRange run = context.announced().run_around(due.begin);
+    const ChunkRange run = context.announced_to(*this).run_around(due.begin);
     const ChunkRange named = nameable_around(due.begin, run, format);
     if (!named.empty()) write_have(out, named, format);
     haves_.remove(named.empty() ? ChunkRange{due.begin, due.begin + 1} : named);
   }
   if (haves_.empty()) have_since_ = kNever;
   while (announcing_ && out.fits(format.have_size())) {
-    const ChunkRange run = context.announced().next_run(have_cursor_);
+    const ChunkRange run = context.announced_to(*this).next_run(have_cursor_);
     const ChunkRange named = run.empty() ? run : nameable_front(run, format);
     if (named.empty()) {
       announcing_ = false;
@@ -223,8 +225,11 @@ void Channel::fill_munro(ByteWriter& out, ChannelContext& context, Now now) {
     return;
   }
   if (munro->bin == munro_told_ && now.monotonic < munro_again_at_) return;
+  const bool told_one = munro_told_at_ != TimePoint{} && tell_munro_at_ == kNever;
+  if (told_one && now.monotonic < munro_told_at_ + context.munro_pause()) return;
   if (!write_munro(out, out.size() + out.space(), *munro, context.format())) return;
   munro_told_ = munro->bin;
+  munro_told_at_ = now.monotonic;
   munro_again_at_ = now.monotonic + std::max<Microseconds>(rtt_.smoothed(), kMunroAgain);
   if (tell_munro_at_ == kNever) return;
   if (alone) ++munros_told_;
@@ -259,6 +264,16 @@ std::uint64_t Channel::request_budget(ChannelContext& context, Now now) const {
   const auto bytes_in = [rate](Microseconds span) {
     return rate / 1'000 * static_cast<std::uint64_t>(span.count()) / 1'000;
   };
+  if (options_.live && context.neighbours() > kManyLive) {
+    // Who does not keep up is asked for no more until it does.
+    const auto oldest = requests_.oldest_request();
+    const Microseconds patience = rtt_.smoothed() * 3 / 2 + kLivePatience;
+    if (oldest && now.monotonic - *oldest > patience) return 0;
+    const std::uint64_t chunks =
+        bytes_in(rtt_.smoothed() + kLiveRequestAhead) / context.metadata().chunk_size;
+    return std::clamp(chunks, context.least_owed(),
+                      OutstandingRequests::kMaxEntries / std::uint64_t{2});
+  }
   if (options_.live) {
     const std::uint64_t chunks =
         bytes_in(rtt_.smoothed() * 2 + kLiveRequestAhead) / context.metadata().chunk_size;

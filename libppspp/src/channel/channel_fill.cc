@@ -19,6 +19,7 @@ constexpr std::size_t kHashesWorthRepeating = 3;
 constexpr Microseconds kTrickleEvery = std::chrono::seconds(1);
 // How long a peer waits for others that ask for what nobody has been sent yet.
 constexpr Microseconds kMakesWayFor = std::chrono::seconds(2);
+constexpr Microseconds kLiveStep = std::chrono::milliseconds(15);
 constexpr Microseconds kMakesWayStep = std::chrono::milliseconds(50);
 // No message was left out for want of room where there is so much of it: a signed munro is largest.
 constexpr std::size_t kRoomLeft = 700;
@@ -119,6 +120,11 @@ std::optional<Filled> Channel::fill_train(std::span<std::byte> buffer, std::size
 // not for ever. False: nothing is to be sent now.
 bool Channel::choose_next(ChannelContext& context, Now now) {
   const BinSet* spread = context.spread_to_others(*this);
+  if (options_.live) {
+    if (!context.makes_way(*this, now)) return true;
+    paced_until_ = now.monotonic + kLiveStep;
+    return false;
+  }
   if (spread == nullptr) {
     wanted_.undefer();
     return true;

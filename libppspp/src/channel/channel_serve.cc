@@ -13,6 +13,7 @@ constexpr std::uint64_t kRepeatedChunks = 64;
 constexpr std::uint64_t kRepeatedShare = 16;
 constexpr int kMostParts = 4'096;  // of one REQUEST, between which the peer has something
 constexpr Microseconds kLiveProbeTimeout = std::chrono::milliseconds(500);
+constexpr std::uint64_t kImpatientChunks = 64;
 constexpr int kImpatientProbes = 4;
 constexpr Microseconds kLossyFor = std::chrono::seconds(10);
 constexpr Microseconds kCrowdedFor = std::chrono::seconds(1);
@@ -188,8 +189,12 @@ TimePoint Channel::timeout_at() const {
 TimePoint Channel::probe_timeout_at() const {
   const TimePoint since = std::max(last_progress_at_, sent_.newest_sent_at());
   const Microseconds timeout = rtt_.probe_timeout(short_delay(), probes_in_a_row_);
-  // The first ACK of a feed may have been lost: what is heard of it later is no round trip.
-  const bool impatient = options_.live && probes_in_a_row_ < kImpatientProbes;
+  // The first ACK of a feed may have been lost: what is heard of it later is no round trip. But
+  // where there is a queue, to send again makes it longer.
+  const auto queue = ledbat_.queueing_delay();
+  const bool waits_in_queue = queue && *queue >= options_.ledbat.target / 2;
+  const bool begins = options_.live && chunks_delivered_ < kImpatientChunks;
+  const bool impatient = begins && probes_in_a_row_ < kImpatientProbes && !waits_in_queue;
   return since + (impatient ? std::min(timeout, kLiveProbeTimeout) : timeout);
 }
 

@@ -20,17 +20,25 @@ class FirstOffers {
     ChunkRange chunks;
   };
 
+  // What the delays on the way to the peers tell of our link.
+  enum class Link : std::uint8_t {
+    free,   // no queue
+    full,   // a queue of which was known already
+    fuller  // a queue that calls for less
+  };
+
   // Divides fresh chunks among `candidates` peers. `queued`: copies of earlier ones that have not
   // left yet: what tells whether the upload keeps up. Appends to `offers`; true:
   // every candidate gets everything.
   bool divide(ChunkRange fresh, std::size_t candidates, std::uint64_t queued,
-              std::vector<Offer>& offers);
+              std::vector<Offer>& offers, Link link = Link::free);
   double copies() const { return copies_; }  // of each chunk
 
  private:
-  void adapt(std::uint64_t fresh, std::size_t candidates, std::uint64_t queued);
+  void adapt(std::uint64_t fresh, std::size_t candidates, std::uint64_t queued, Link link);
 
   double copies_ = 4;
+  bool among_many_ = false;
   double owed_ = 0;       // a part of a copy, carried over
   std::size_t turn_ = 0;  // whose it is
 };

@@ -295,7 +295,7 @@ SwarmStatus LiveSwarm::status() const {
 // --- Time
 
 TimePoint LiveSwarm::deadline() const {
-  TimePoint first = std::min({urgent_at_, fresh_at_, begin_at_});
+  TimePoint first = std::min({urgent_at_, fresh_at_, begin_at_, announce_at_});
   if (playout_.playing() && !ended_) first = std::min(first, playout_.due_at());
   if (source_) first = std::min(first, source_->measured_at());
   if (!withheld_.empty()) first = std::min(first, withheld_.front().until);
@@ -311,6 +311,7 @@ void LiveSwarm::handle_deadline(Now now) {
     }
     return release_withheld(now);
   }
+  if (now.monotonic >= announce_at_) announce_pending(now);
   look_for_end_mark(now);
   const bool more_to_ask = now.monotonic >= std::min(urgent_at_, fresh_at_);
   play_on(now);
@@ -322,6 +323,8 @@ void LiveSwarm::handle_deadline(Now now) {
 
 void LiveSwarm::remove_channel(Channel& channel, bool retry_now, Now now) {
   std::erase_if(noted_, [&](const NotedSignature& noted) { return noted.from == &channel; });
+  std::erase(told_first_, &channel);
+  std::erase(alone_, &channel);
   Swarm::remove_channel(channel, retry_now, now);
 }
 

@@ -11,6 +11,7 @@
 #include <span>
 #include <vector>
 
+#include "channel/range_list.h"
 #include "crypto/verifying_key.h"
 #include "integrity/chunk_signatures.h"
 #include "integrity/unified_merkle_tree.h"
@@ -67,6 +68,7 @@ class LiveSwarm final : public Swarm {
   ChunkRange extent() const override;
   bool complete() const override { return source_ != nullptr || ended_; }
   const BinSet& announced() const override { return source_ ? announced_ : verified_; }
+  const BinSet& announced_to(const Channel& peer) const override;
   std::uint64_t discard_window() const override { return window_; }
   bool is_wanted(ChunkIndex chunk) const override;
   void receive_signature(Channel& from, const SignedIntegrity& message,
@@ -77,6 +79,10 @@ class LiveSwarm final : public Swarm {
   std::span<const std::byte> hash(Bin bin) const override { return tree_->node(bin); }
   std::optional<SignedMunro> signature_for(ChunkIndex chunk) const override;
   std::optional<SignedMunro> rightmost_munro() const override;
+  bool makes_way(const Channel& channel, Now now) override;
+  void note_sent(Channel& to, ChunkIndex chunk, Now now) override;
+  Microseconds munro_pause() const override;
+  std::uint64_t least_owed() const override;
 
  private:
   struct NotedSignature {  // of the batch
@@ -102,6 +108,7 @@ class LiveSwarm final : public Swarm {
   struct Withheld {
     ChunkRange chunks;
     TimePoint until;
+    bool again = false;
   };
 
   // A signature without a chunk is looked at again then: it may be that of the end (Sign All).
@@ -109,6 +116,8 @@ class LiveSwarm final : public Swarm {
   // A peer that asked for nothing for so long, when the feed has ended, wants nothing.
   static constexpr Microseconds kQuiet{1'000'000};
   static constexpr std::uint64_t kMostGroupsGivenUp = 4'096;  // that are looked at one by one
+  static constexpr double kFirstFlight = 32'000;
+  static constexpr std::size_t kToldAtOnce = 8;  // with so many channels HAVEs go out at once
 
   LiveSwarm(SwarmHandle handle, const SwarmMetadata& metadata, std::unique_ptr<ChunkStore> store,
             const JoinSettings& settings, RandomSource& random, ChannelScratch& scratch);
@@ -153,6 +162,7 @@ class LiveSwarm final : public Swarm {
   ChunkRange pick_chunks(Channel& from, std::uint64_t max_chunks, Now now) override;
   ChunkRange pick_to_tune_in(const Channel& from) const;
   ChunkRange pick_urgent(const Channel& from, std::uint64_t max_chunks, Now now);
+  bool may_ask_twice(std::uint64_t chunks);
   ChunkRange pick_fresh(const Channel& from, std::uint64_t max_chunks, Now now);
   ChunkRange pick_beyond(const Channel& from) const;
   ChunkIndex pick_end(Now now) const;
@@ -160,6 +170,18 @@ class LiveSwarm final : public Swarm {
   bool is_only_source(const Channel& from) const;
   Microseconds urgency() const;
   void schedule_picks(Now now);
+
+  // live_swarm_tell.cc
+  void tell_stored(ChunkRange run, Now now) override;
+  void announce_pending(Now now);
+  void announce_to(Channel& channel, const RangeList& runs, Now now);
+  double feed_rate() const;
+  Microseconds have_round(std::size_t peers) const;
+  std::size_t most_told_first() const;
+  bool among_many() const { return channels_.size() > kToldAtOnce; }
+  void choose_told_first(Now now);
+  void review_flight(Now now);
+  bool is_crowded(Now now) const;
 
   // live_swarm_publish.cc
   Result<void> take_content(std::span<const std::byte> content, Now now);
@@ -172,6 +194,9 @@ class LiveSwarm final : public Swarm {
   void offer(ChunkRange fresh, Now now);
   void announce_to_all(ChunkRange chunks, Now now);
   void release_withheld(Now now);
+  FirstOffers::Link link_now(Now now);
+  void announce_where_needed(ChunkRange chunks, Now now);
+  bool seems_alone(const Channel& channel, ChunkRange chunks) const;
 
   std::optional<VerifyingKey> key_;
   std::uint64_t window_;     // chunks
@@ -194,6 +219,8 @@ class LiveSwarm final : public Swarm {
   TimePoint urgent_at_ = kNever;  // when what is missing will be asked for twice
   TimePoint fresh_at_ = kNever;   // when what may be pushed will be asked for
   BinSet asked_again_;
+  double twice_credit_ = 8;  // chunks that may be asked for twice, among many
+  std::uint64_t twice_counted_ = 0;
   double pushed_share_ = 0;  // of the chunks that came lately
   LatencyHistogram latencies_;
   ChunkIndex measured_from_ = 0;  // what was signed before we tuned in came as late as we did
@@ -202,9 +229,29 @@ class LiveSwarm final : public Swarm {
   BinSet announced_;                    // of the source
   std::uint64_t tree_memory_size_ = 0;  // octets, of a tree that is kept whole
   FirstOffers first_offers_;
+  TimePoint change_at_{};  // what is pushed is not changed before that
+  TimePoint crowded_until_{};
+  // Of all channels together, among many: octets that may be in flight, and are.
+  double flight_allowed_ = kFirstFlight;
+  double in_flight_ = 0;
+  bool flight_held_ = false;    // something waited since it was changed
+  bool flight_doubles_ = true;  // until the first queue
+  TimePoint flight_counted_at_{};
+  TimePoint flight_changed_at_{};
+  double may_send_ = 0;                // chunks, what is pushed and what is asked for
+  std::vector<const Channel*> alone_;  // they got hardly anything of others lately
+  BinSet known_;                       // of what is released: what peers have
   std::deque<Withheld> withheld_;
   std::vector<FirstOffers::Offer> offers_;
   std::vector<Channel*> candidates_;
+
+  // What peers are to be told of, among many of them, and when.
+  RangeList pending_haves_{256};
+  RangeList pending_for_rest_{256};  // those who do not hear first
+  std::vector<Channel*> told_first_;
+  TimePoint announce_at_ = kNever;
+  TimePoint choose_at_{};
+  TimePoint tell_rest_at_{};
 
   LiveStatus live_;
 };

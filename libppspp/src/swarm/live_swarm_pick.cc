@@ -17,6 +17,8 @@ constexpr Microseconds kPushTakes = std::chrono::milliseconds(100);
 // After so long without anything new, what was pushed is pushed no more: whoever pushed it is gone,
 // or has given our place to others.
 constexpr Microseconds kPushesEnded = std::chrono::milliseconds(300);
+constexpr double kTwiceShare = 0.04;
+constexpr double kTwiceAtMost = 16;
 constexpr Microseconds kUrgentAgain = std::chrono::milliseconds(50);
 
 }  // namespace
@@ -81,12 +83,29 @@ ChunkRange LiveSwarm::pick_urgent(const Channel& from, std::uint64_t max_chunks,
       continue;
     }
     if (requested_.intersects(mine)) {
+      if (!may_ask_twice(mine.size())) {
+        begin = mine.end;
+        continue;
+      }
       twice_.insert(mine);
       asked_again_.insert(mine);
     }
     return mine;
   }
   return {};
+}
+
+// Among many, what is asked for twice is a small share of all: where uplinks are short, the second
+// copies of some chunks are the first ones of others, which are late in turn.
+bool LiveSwarm::may_ask_twice(std::uint64_t chunks) {
+  if (!among_many()) return true;
+  const double most = kTwiceShare * static_cast<double>(chunks_stored_ - twice_counted_);
+  twice_counted_ = chunks_stored_;
+  twice_credit_ = std::min(twice_credit_ + most, kTwiceAtMost);
+  const auto needed = static_cast<double>(chunks);
+  if (twice_credit_ < needed) return false;
+  twice_credit_ -= needed;
+  return true;
 }
 
 ChunkRange LiveSwarm::pick_fresh(const Channel& from, std::uint64_t max_chunks, Now now) {
@@ -98,7 +117,8 @@ ChunkRange LiveSwarm::pick_fresh(const Channel& from, std::uint64_t max_chunks, 
   // From a random place in the first group that lacks something, round to its beginning.
   const std::uint64_t most = std::min(max_chunks, kRunAmongMany);
   const ChunkIndex group = first.begin / width_ * width_;
-  const ChunkRange behind = intersection({group + random_.below(width_), group + width_}, window);
+  const ChunkRange behind = intersection(
+      {group + random_.below(width_) / kRunAmongMany * kRunAmongMany, group + width_}, window);
   const ChunkRange run =
       first_run_in_but_not_in(from.peer_has(), verified_, requested_, behind, most);
   if (!run.empty()) return run;

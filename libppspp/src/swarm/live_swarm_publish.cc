@@ -12,8 +12,21 @@ namespace {
 
 // A peer that said nothing for so long is not sent what it did not ask for.
 constexpr Microseconds kInterestLasts = std::chrono::seconds(2);
+constexpr Microseconds kHeardLately = std::chrono::milliseconds(1'200);  // each tells what it has
 // Who has others to ask hears of a chunk from them by then.
 constexpr Microseconds kWithholdFor = std::chrono::milliseconds(250);
+constexpr Microseconds kWithholdAmongMany = std::chrono::milliseconds(600);
+constexpr Microseconds kSourceRound = std::chrono::milliseconds(300);
+// A queue shows half a round trip after what made it, and takes some time to drain.
+constexpr Microseconds kLessEvery = std::chrono::milliseconds(400);
+constexpr int kLookedAt = 4;
+constexpr double kAnsweredShare = 0.3;  // of the feed
+constexpr double kMostSentAhead = 64;   // chunks
+// Of kSourceRound.
+constexpr std::uint64_t kRoundsToTell = 5;
+constexpr std::uint64_t kRoundsJudged = 8;
+constexpr Microseconds kMoreEvery = std::chrono::milliseconds(100);
+constexpr Microseconds kCrowdedFor = std::chrono::milliseconds(300);
 
 Unexpected no_signature() {
   return fail(Errc::io, "the feed cannot be signed: the cryptographic library refused");
@@ -152,19 +165,84 @@ void LiveSwarm::offer(ChunkRange fresh, Now now) {
   for (Channel* channel : channels_) {
     if (!channel->established()) continue;
     queued += channel->pushed_chunks();
-    const bool interested = now.monotonic - channel->last_interest_at() < kInterestLasts;
+    const Microseconds silent = now.monotonic - channel->last_received_at();
+    const bool interested = silent < (among_many() ? kHeardLately : kInterestLasts);
     const bool keeps_up = channel->pushed_chunks() <= 2 * std::max(width_, std::uint64_t{32});
     if (interested && keeps_up) candidates_.push_back(channel);
   }
   offers_.clear();
-  const bool to_all = first_offers_.divide(fresh, candidates_.size(), queued, offers_);
+  may_send_ += static_cast<double>(fresh.size()) * (first_offers_.copies() + kAnsweredShare);
+  may_send_ = std::min(may_send_, kMostSentAhead);
+  const bool to_all =
+      first_offers_.divide(fresh, candidates_.size(), queued, offers_, link_now(now));
   for (const FirstOffers::Offer& offer : offers_) {
     candidates_[offer.peer]->push(offer.chunks);
     touch(*candidates_[offer.peer]);
     live_.chunks_pushed += offer.chunks.size();
   }
   if (to_all) return announce_to_all(fresh, now);
-  withheld_.push_back({fresh, now.monotonic + kWithholdFor});
+  // Among many, in rounds: one datagram for all that has been withheld.
+  const bool rounds = among_many();
+  const TimePoint until = now.monotonic + (rounds ? kWithholdAmongMany : kWithholdFor);
+  if (rounds && !withheld_.empty() && !withheld_.back().again &&
+      withheld_.back().chunks.end == fresh.begin && until - withheld_.back().until < kSourceRound) {
+    withheld_.back().chunks.end = fresh.end;
+    return;
+  }
+  withheld_.push_back({fresh, until});
+}
+
+FirstOffers::Link LiveSwarm::link_now(Now now) {
+  if (!among_many()) return FirstOffers::Link::free;
+  if (is_crowded(now)) {
+    crowded_until_ = now.monotonic + kCrowdedFor;
+    if (now.monotonic < change_at_) return FirstOffers::Link::full;
+    change_at_ = now.monotonic + kLessEvery;
+    return FirstOffers::Link::fuller;
+  }
+  if (now.monotonic < change_at_) return FirstOffers::Link::full;
+  change_at_ = now.monotonic + kMoreEvery;
+  return FirstOffers::Link::free;
+}
+
+// A peer that has little of what there was a while ago, and time to tell us of.
+bool LiveSwarm::seems_alone(const Channel& channel, ChunkRange chunks) const {
+  const std::uint64_t round = chunks.size();
+  const ChunkIndex end = chunks.begin - std::min(chunks.begin, round * kRoundsToTell);
+  const ChunkIndex begin = std::max(window_begin(), end - std::min(end, round * kRoundsJudged));
+  const BinSet& has = channel.peer_has();
+  std::uint64_t there = 0;
+  for (ChunkRange run = intersection(has.next_run(begin), {begin, end}); !run.empty();
+       run = intersection(has.next_run(run.end), {begin, end})) {
+    there += run.size();
+  }
+  return end > begin && there * 2 < end - begin;
+}
+
+// What some peer has the others hear of from peers: who would ask us asks for what is on its way.
+// But those who got hardly anything of others hear of all.
+void LiveSwarm::announce_where_needed(ChunkRange chunks, Now now) {
+  alone_.clear();
+  for (ChunkIndex chunk = chunks.begin; chunk < chunks.end; ++chunk) {
+    if (!known_.contains(chunk)) announced_.insert({chunk, chunk + 1});
+  }
+  for (Channel* channel : channels_) {
+    if (!channel->established() || channel->peer_has().contains(chunks)) continue;
+    if (seems_alone(*channel, chunks)) {
+      alone_.push_back(channel);
+      channel->announce(chunks, now);
+    } else if (announced_.intersects(chunks)) {
+      for (ChunkIndex chunk = chunks.begin; chunk < chunks.end; ++chunk) {
+        if (announced_.contains(chunk)) channel->announce({chunk, chunk + 1}, now);
+      }
+    }
+    touch(*channel);
+  }
+}
+
+const BinSet& LiveSwarm::announced_to(const Channel& peer) const {
+  const bool alone = std::ranges::find(alone_, &peer) != alone_.end();
+  return source_ && !alone && !ended_ ? announced_ : verified_;
 }
 
 void LiveSwarm::announce_to_all(ChunkRange chunks, Now now) {
@@ -178,10 +256,47 @@ void LiveSwarm::announce_to_all(ChunkRange chunks, Now now) {
 
 void LiveSwarm::release_withheld(Now now) {
   while (!withheld_.empty() && now.monotonic >= withheld_.front().until) {
-    const ChunkRange chunks =
-        intersection(withheld_.front().chunks, {window_begin(), extent().end});
+    const Withheld first = withheld_.front();
+    const ChunkRange chunks = intersection(first.chunks, {window_begin(), extent().end});
     withheld_.pop_front();
-    if (!chunks.empty()) announce_to_all(chunks, now);
+    // They may wait in our own queue yet.
+    if (among_many() && now.monotonic < crowded_until_ && !first.again && !end_) {
+      withheld_.push_back({chunks, now.monotonic + kWithholdAmongMany, true});
+      continue;
+    }
+    if (chunks.empty()) continue;
+    if (!among_many()) {
+      announce_to_all(chunks, now);
+      continue;
+    }
+    // What peers have told us that they have.
+    known_.clear();
+    for (const Channel* channel : channels_) {
+      const BinSet& has = channel->peer_has();
+      for (ChunkRange run = intersection(has.next_run(chunks.begin), chunks); !run.empty();
+           run = intersection(has.next_run(run.end), chunks)) {
+        known_.insert(run);
+      }
+    }
+    // Whom they were pushed to may have died: to somebody who was just heard.
+    for (ChunkIndex chunk = chunks.begin; now.monotonic >= crowded_until_ && chunk < chunks.end;
+         ++chunk) {
+      if (known_.contains(chunk)) continue;
+      Channel* latest = nullptr;
+      for (int i = 0; i < kLookedAt; ++i) {
+        Channel* const other = channels_[random_.below(channels_.size())];
+        // Nor to whom it is on its way yet.
+        if (!other->established() || !other->has_nothing_to_send()) continue;
+        if (latest == nullptr || other->last_received_at() > latest->last_received_at()) {
+          latest = other;
+        }
+      }
+      if (latest == nullptr) continue;
+      latest->push({chunk, chunk + 1});
+      touch(*latest);
+      ++live_.chunks_pushed;
+    }
+    announce_where_needed(chunks, now);
   }
 }
 
