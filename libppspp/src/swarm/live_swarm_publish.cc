@@ -12,7 +12,7 @@ namespace {
 
 // A peer that said nothing for so long is not sent what it did not ask for.
 constexpr Microseconds kInterestLasts = std::chrono::seconds(2);
-constexpr Microseconds kHeardLately = std::chrono::milliseconds(1'200);  // each tells what it has
+constexpr Microseconds kHeardLately = std::chrono::milliseconds(700);  // each tells what it has
 // Who has others to ask hears of a chunk from them by then.
 constexpr Microseconds kWithholdFor = std::chrono::milliseconds(250);
 constexpr Microseconds kWithholdAmongMany = std::chrono::milliseconds(600);
@@ -261,7 +261,7 @@ void LiveSwarm::release_withheld(Now now) {
     withheld_.pop_front();
     // They may wait in our own queue yet.
     if (among_many() && now.monotonic < crowded_until_ && !first.again && !end_) {
-      withheld_.push_back({chunks, now.monotonic + kWithholdAmongMany, true});
+      withheld_.push_back({chunks, now.monotonic + kWithholdAmongMany / 2, true});
       continue;
     }
     if (chunks.empty()) continue;
@@ -279,8 +279,7 @@ void LiveSwarm::release_withheld(Now now) {
       }
     }
     // Whom they were pushed to may have died: to somebody who was just heard.
-    for (ChunkIndex chunk = chunks.begin; now.monotonic >= crowded_until_ && chunk < chunks.end;
-         ++chunk) {
+    for (ChunkIndex chunk = chunks.begin; chunk < chunks.end; ++chunk) {
       if (known_.contains(chunk)) continue;
       Channel* latest = nullptr;
       for (int i = 0; i < kLookedAt; ++i) {
