@@ -163,6 +163,7 @@ class Channel {
   // Chunks that it waits for, or that have left for it and are not acknowledged.
   std::uint64_t waiting_chunks() const { return wanted_.chunks(); }
   std::uint64_t pushed_chunks() const { return wanted_.pushed_chunks(); }  // that have not left yet
+  bool will_push(ChunkIndex chunk) const { return wanted_.has_pushed(chunk); }
   bool has_nothing_to_send() const { return wanted_.empty() && sent_.empty(); }
   bool has_fresh_requests() const { return wanted_.has_fresh(); }       // but for what was deferred
   std::uint64_t chunks_delivered() const { return chunks_delivered_; }  // and acknowledged

@@ -63,6 +63,9 @@ void Channel::on_chunk(ChunkIndex chunk, const Data& message, std::span<const st
                        std::uint32_t datagram_hashes, ChannelContext& context, Now now) {
   const auto delay = static_cast<std::int64_t>(now.wall.microseconds - message.timestamp_us);
   const bool asked = requests_.on_received(chunk, now.monotonic);
+  if (options_.live && !peer_has_.contains(chunk) && context.extent().contains(chunk)) {
+    note_peer_has({chunk, chunk + 1}, context, now);
+  }
   if (asked && requests_.empty()) rate_before_pause_ = delivery_rate(now);
   if (!context.is_wanted(chunk)) {
     if (context.verified().contains(chunk)) {

@@ -74,6 +74,11 @@ std::uint64_t RequestQueue::pushed_chunks() const {
   return chunks;
 }
 
+bool RequestQueue::has_pushed(ChunkIndex chunk) const {
+  return std::any_of(pushed_.begin(), pushed_.end(),
+                     [chunk](ChunkRange r) { return r.contains(chunk); });
+}
+
 void RequestQueue::remove_from(Ranges& ranges, ChunkRange range) {
   for (std::size_t i = 0; i < ranges.size();) {
     const ChunkRange r = ranges[i];

@@ -47,6 +47,7 @@ class RequestQueue {
   ChunkRange next_run() const;
   std::uint64_t chunks() const { return chunks_; }
   std::uint64_t pushed_chunks() const;
+  bool has_pushed(ChunkIndex chunk) const;
   // Whether any chunk of the range waits to be sent again.
   bool has_lost(ChunkRange range) const;
 

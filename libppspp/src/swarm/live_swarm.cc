@@ -295,10 +295,11 @@ SwarmStatus LiveSwarm::status() const {
 // --- Time
 
 TimePoint LiveSwarm::deadline() const {
-  TimePoint first = std::min({urgent_at_, fresh_at_, begin_at_, announce_at_});
+  TimePoint first = std::min({urgent_at_, fresh_at_, begin_at_, announce_at_, late_at_});
   if (playout_.playing() && !ended_) first = std::min(first, playout_.due_at());
   if (source_) first = std::min(first, source_->measured_at());
   if (!withheld_.empty()) first = std::min(first, withheld_.front().until);
+  if (!unheard_.empty()) first = std::min(first, unheard_.front().until);
   if (!early_.empty() && !end_) first = std::min(first, early_.front().since + kEndMarkAfter);
   return first;
 }
@@ -312,6 +313,7 @@ void LiveSwarm::handle_deadline(Now now) {
     return release_withheld(now);
   }
   if (now.monotonic >= announce_at_) announce_pending(now);
+  look_for_late(now);
   look_for_end_mark(now);
   const bool more_to_ask = now.monotonic >= std::min(urgent_at_, fresh_at_);
   play_on(now);

@@ -110,6 +110,11 @@ class LiveSwarm final : public Swarm {
     TimePoint until;
     bool again = false;
   };
+  struct Unheard {  // pushed, and announced by nobody yet
+    ChunkRange chunks;
+    TimePoint until;
+    int times = 1;
+  };
 
   // A signature without a chunk is looked at again then: it may be that of the end (Sign All).
   static constexpr Microseconds kEndMarkAfter{100'000};
@@ -163,6 +168,8 @@ class LiveSwarm final : public Swarm {
   ChunkRange pick_to_tune_in(const Channel& from) const;
   ChunkRange pick_urgent(const Channel& from, std::uint64_t max_chunks, Now now);
   bool may_ask_twice(std::uint64_t chunks);
+  void look_for_late(Now now);
+  ChunkRange pick_late(const Channel& from, std::uint64_t max_chunks);
   ChunkRange pick_fresh(const Channel& from, std::uint64_t max_chunks, Now now);
   ChunkRange pick_beyond(const Channel& from) const;
   ChunkIndex pick_end(Now now) const;
@@ -174,6 +181,7 @@ class LiveSwarm final : public Swarm {
   // live_swarm_tell.cc
   void tell_stored(ChunkRange run, Now now) override;
   void announce_pending(Now now);
+  std::size_t neighbours_with(ChunkIndex chunk) const;
   void announce_to(Channel& channel, const RangeList& runs, Now now);
   double feed_rate() const;
   Microseconds have_round(std::size_t peers) const;
@@ -194,6 +202,9 @@ class LiveSwarm final : public Swarm {
   void offer(ChunkRange fresh, Now now);
   void announce_to_all(ChunkRange chunks, Now now);
   void release_withheld(Now now);
+  void note_known(ChunkRange chunks);
+  void push_unheard(Now now);
+  void push_to_somebody(ChunkRange chunks);
   FirstOffers::Link link_now(Now now);
   void announce_where_needed(ChunkRange chunks, Now now);
   bool seems_alone(const Channel& channel, ChunkRange chunks) const;
@@ -219,7 +230,9 @@ class LiveSwarm final : public Swarm {
   TimePoint urgent_at_ = kNever;  // when what is missing will be asked for twice
   TimePoint fresh_at_ = kNever;   // when what may be pushed will be asked for
   BinSet asked_again_;
-  double twice_credit_ = 8;  // chunks that may be asked for twice, among many
+  BinSet late_;                 // asked for long ago, to be asked of another one
+  TimePoint late_at_ = kNever;  // when what is late will be looked for
+  double twice_credit_ = 8;     // chunks that may be asked for twice, among many
   std::uint64_t twice_counted_ = 0;
   double pushed_share_ = 0;  // of the chunks that came lately
   LatencyHistogram latencies_;
@@ -242,6 +255,7 @@ class LiveSwarm final : public Swarm {
   std::vector<const Channel*> alone_;  // they got hardly anything of others lately
   BinSet known_;                       // of what is released: what peers have
   std::deque<Withheld> withheld_;
+  std::deque<Unheard> unheard_;
   std::vector<FirstOffers::Offer> offers_;
   std::vector<Channel*> candidates_;
 

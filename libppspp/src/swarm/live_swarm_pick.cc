@@ -17,7 +17,9 @@ constexpr Microseconds kPushTakes = std::chrono::milliseconds(100);
 // After so long without anything new, what was pushed is pushed no more: whoever pushed it is gone,
 // or has given our place to others.
 constexpr Microseconds kPushesEnded = std::chrono::milliseconds(300);
-constexpr double kTwiceShare = 0.04;
+constexpr double kTwiceShare = 0.06;
+constexpr Microseconds kLateAfter = std::chrono::milliseconds(200);
+constexpr Microseconds kLateLook = std::chrono::milliseconds(50);
 constexpr double kTwiceAtMost = 16;
 constexpr Microseconds kUrgentAgain = std::chrono::milliseconds(50);
 
@@ -31,6 +33,7 @@ Microseconds LiveSwarm::urgency() const {
 ChunkRange LiveSwarm::pick_chunks(Channel& from, std::uint64_t max_chunks, Now now) {
   if (!playout_.playing()) return pick_to_tune_in(from);
   if (const ChunkRange urgent = pick_urgent(from, max_chunks, now); !urgent.empty()) return urgent;
+  if (const ChunkRange late = pick_late(from, max_chunks); !late.empty()) return late;
   if (const ChunkRange fresh = pick_fresh(from, max_chunks, now); !fresh.empty()) return fresh;
   return pick_beyond(from);
 }
@@ -95,6 +98,56 @@ ChunkRange LiveSwarm::pick_urgent(const Channel& from, std::uint64_t max_chunks,
   return {};
 }
 
+// Who is slow keeps what it owes, and is asked for no more; what has waited there for long is asked
+// of another one as well, and cancelled where it comes second.
+void LiveSwarm::look_for_late(Now now) {
+  if (now.monotonic < late_at_) return;
+  late_at_ = kNever;
+  if (!among_many() || !playout_.playing() || ended_) return;
+  late_at_ = now.monotonic + kLateLook;
+  bool any = false;
+  for (const Channel* channel : channels_) {
+    const auto oldest = channel->requests().oldest_request();
+    if (!oldest) continue;
+    if (now.monotonic - *oldest < channel->rtt().smoothed() * 3 / 2 + kLateAfter) continue;
+    const ChunkRange front = channel->requests().front();
+    for (ChunkIndex chunk = front.begin; chunk < front.end; ++chunk) {
+      if (verified_.contains(chunk) || asked_again_.contains(chunk)) continue;
+      late_.insert({chunk, chunk + 1});
+      any = true;
+    }
+  }
+  if (any) touch_all();
+}
+
+ChunkRange LiveSwarm::pick_late(const Channel& from, std::uint64_t max_chunks) {
+  if (late_.empty()) return {};
+  ChunkIndex begin = playout_.playhead();
+  late_.erase({0, begin});
+  for (ChunkRange run = late_.next_run(begin); !run.empty(); run = late_.next_run(begin)) {
+    begin = run.begin + 1;
+    const ChunkRange one{run.begin, run.begin + 1};
+    if (verified_.contains(one.begin)) {
+      late_.erase(one);
+      continue;
+    }
+    if (!from.peer_has().contains(one.begin) || from.requests().contains(one.begin)) continue;
+    ChunkRange mine = one;
+    while (mine.end < run.end && mine.size() < max_chunks && !verified_.contains(mine.end) &&
+           from.peer_has().contains(mine.end) && !from.requests().contains(mine.end)) {
+      ++mine.end;
+    }
+    if (requested_.intersects(mine)) {
+      if (!may_ask_twice(mine.size())) return {};
+      twice_.insert(mine);
+    }
+    asked_again_.insert(mine);
+    late_.erase(mine);
+    return mine;
+  }
+  return {};
+}
+
 // Among many, what is asked for twice is a small share of all: where uplinks are short, the second
 // copies of some chunks are the first ones of others, which are late in turn.
 bool LiveSwarm::may_ask_twice(std::uint64_t chunks) {
@@ -135,7 +188,8 @@ bool LiveSwarm::is_only_source(const Channel& from) const {
 ChunkIndex LiveSwarm::pick_end(Now now) const {
   const auto newest = playout_.newest_group();
   // Behind the end nothing is pushed: what was lost of the last chunks must be asked for.
-  if (end_ || !newest || pushed_share_ < kMuchPushed || pushes_end_at() <= now.monotonic) {
+  if (end_ || !newest || among_many() || pushed_share_ < kMuchPushed ||
+      pushes_end_at() <= now.monotonic) {
     return wanted_end();
   }
   for (std::uint64_t group = *newest;; --group) {
@@ -154,6 +208,7 @@ TimePoint LiveSwarm::pushes_end_at() const {
 
 // When there will be something to ask for that there is not now.
 void LiveSwarm::schedule_picks(Now now) {
+  if (late_at_ == kNever && among_many() && owing_ > 0) late_at_ = now.monotonic + kLateLook;
   fresh_at_ = kNever;
   const TimePoint due = playout_.playing() && !ended_ ? playout_.due_at() : kNever;
   if (due == kNever) {
@@ -165,7 +220,7 @@ void LiveSwarm::schedule_picks(Now now) {
   }
   if (!playout_.playing() || ended_) return;
   const auto newest = playout_.newest_group();
-  if (!newest || pushed_share_ < kMuchPushed) return;
+  if (!newest || among_many() || pushed_share_ < kMuchPushed) return;
   const auto seen = playout_.seen_at(pick_end(now) / width_);
   const TimePoint pushed_by = seen ? *seen + kPushTakes : TimePoint{};
   for (const TimePoint at : {pushes_end_at(), pushed_by}) {

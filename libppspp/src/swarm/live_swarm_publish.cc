@@ -16,6 +16,9 @@ constexpr Microseconds kHeardLately = std::chrono::milliseconds(700);  // each t
 // Who has others to ask hears of a chunk from them by then.
 constexpr Microseconds kWithholdFor = std::chrono::milliseconds(250);
 constexpr Microseconds kWithholdAmongMany = std::chrono::milliseconds(600);
+// Who was pushed a chunk has acknowledged it by then.
+constexpr Microseconds kHeardBy = std::chrono::milliseconds(300);
+constexpr int kPushedAgain = 4;
 constexpr Microseconds kSourceRound = std::chrono::milliseconds(300);
 // A queue shows half a round trip after what made it, and takes some time to drain.
 constexpr Microseconds kLessEvery = std::chrono::milliseconds(400);
@@ -181,6 +184,7 @@ void LiveSwarm::offer(ChunkRange fresh, Now now) {
     live_.chunks_pushed += offer.chunks.size();
   }
   if (to_all) return announce_to_all(fresh, now);
+  unheard_.push_back({fresh, now.monotonic + kHeardBy, 1});
   // Among many, in rounds: one datagram for all that has been withheld.
   const bool rounds = among_many();
   const TimePoint until = now.monotonic + (rounds ? kWithholdAmongMany : kWithholdFor);
@@ -255,6 +259,7 @@ void LiveSwarm::announce_to_all(ChunkRange chunks, Now now) {
 }
 
 void LiveSwarm::release_withheld(Now now) {
+  push_unheard(now);
   while (!withheld_.empty() && now.monotonic >= withheld_.front().until) {
     const Withheld first = withheld_.front();
     const ChunkRange chunks = intersection(first.chunks, {window_begin(), extent().end});
@@ -269,34 +274,61 @@ void LiveSwarm::release_withheld(Now now) {
       announce_to_all(chunks, now);
       continue;
     }
-    // What peers have told us that they have.
-    known_.clear();
-    for (const Channel* channel : channels_) {
-      const BinSet& has = channel->peer_has();
-      for (ChunkRange run = intersection(has.next_run(chunks.begin), chunks); !run.empty();
-           run = intersection(has.next_run(run.end), chunks)) {
-        known_.insert(run);
-      }
-    }
-    // Whom they were pushed to may have died: to somebody who was just heard.
-    for (ChunkIndex chunk = chunks.begin; chunk < chunks.end; ++chunk) {
-      if (known_.contains(chunk)) continue;
-      Channel* latest = nullptr;
-      for (int i = 0; i < kLookedAt; ++i) {
-        Channel* const other = channels_[random_.below(channels_.size())];
-        // Nor to whom it is on its way yet.
-        if (!other->established() || !other->has_nothing_to_send()) continue;
-        if (latest == nullptr || other->last_received_at() > latest->last_received_at()) {
-          latest = other;
-        }
-      }
-      if (latest == nullptr) continue;
-      latest->push({chunk, chunk + 1});
-      touch(*latest);
-      ++live_.chunks_pushed;
-    }
+    note_known(chunks);
     announce_where_needed(chunks, now);
   }
+}
+
+// What peers have told us that they have.
+void LiveSwarm::note_known(ChunkRange chunks) {
+  known_.clear();
+  for (const Channel* channel : channels_) {
+    const BinSet& has = channel->peer_has();
+    for (ChunkRange run = intersection(has.next_run(chunks.begin), chunks); !run.empty();
+         run = intersection(has.next_run(run.end), chunks)) {
+      known_.insert(run);
+    }
+  }
+}
+
+// Whom they were pushed to may have died: to somebody who was just heard.
+void LiveSwarm::push_unheard(Now now) {
+  while (!unheard_.empty() && now.monotonic >= unheard_.front().until) {
+    const Unheard first = unheard_.front();
+    unheard_.pop_front();
+    const ChunkRange chunks = intersection(first.chunks, {window_begin(), extent().end});
+    if (chunks.empty() || !among_many()) continue;
+    note_known(chunks);
+    bool any = false;
+    for (ChunkIndex chunk = chunks.begin; chunk < chunks.end; ++chunk) {
+      if (known_.contains(chunk)) continue;
+      any = true;
+      if (std::ranges::any_of(channels_,
+                              [chunk](const Channel* c) { return c->will_push(chunk); })) {
+        continue;  // it waits in our own queue
+      }
+      push_to_somebody({chunk, chunk + 1});
+    }
+    if (any && first.times < kPushedAgain) {
+      unheard_.push_back({chunks, now.monotonic + kHeardBy, first.times + 1});
+    }
+  }
+}
+
+void LiveSwarm::push_to_somebody(ChunkRange chunks) {
+  Channel* latest = nullptr;
+  for (int i = 0; i < kLookedAt; ++i) {
+    Channel* const other = channels_[random_.below(channels_.size())];
+    // Nor to whom it is on its way yet.
+    if (!other->established() || !other->has_nothing_to_send()) continue;
+    if (latest == nullptr || other->last_received_at() > latest->last_received_at()) {
+      latest = other;
+    }
+  }
+  if (latest == nullptr) return;
+  latest->push(chunks);
+  touch(*latest);
+  live_.chunks_pushed += chunks.size();
 }
 
 // --- The end (decision 26)

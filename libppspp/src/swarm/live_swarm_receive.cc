@@ -15,6 +15,8 @@ constexpr std::size_t kMaxEarlySignatures = 64;
 // A peer may announce a bit more than what we know to be signed: its munros may be late.
 constexpr std::uint64_t kAheadGroups = 4;
 constexpr std::uint64_t kAheadChunks = 2'048;
+constexpr std::uint64_t kLeastAhead = 64;
+constexpr std::uint64_t kAheadUnasked = 1'024;
 // Decision 13.
 constexpr Microseconds kOldestAtFirst = std::chrono::minutes(5);
 constexpr Microseconds kFromTheFuture = std::chrono::minutes(5);
@@ -34,7 +36,8 @@ void LiveSwarm::receive_signature(Channel& from, const SignedIntegrity& message,
 
 ChunkIndex LiveSwarm::wanted_end() const {
   if (end_) return *end_;
-  const std::uint64_t ahead = signs_each() ? kAheadChunks : kAheadGroups * width_;
+  const std::uint64_t ahead =
+      signs_each() ? kAheadChunks : std::max(kLeastAhead, kAheadGroups * width_);
   return newest_end() + ahead;
 }
 
@@ -44,6 +47,8 @@ bool LiveSwarm::is_wanted(ChunkIndex chunk) const {
   if (chunk < window_begin()) return false;
   // What was asked for beyond, and what brings its own signature along: a source that started again
   // goes on far ahead (decision 28).
+  // A munro may have come with it, of what lies further ahead than we know.
+  if (!end_ && chunk < newest_end() + std::max(kAheadUnasked, kAheadGroups * width_)) return true;
   return chunk < wanted_end() || (!end_ && (signs_each() || requested_.contains(chunk)));
 }
 

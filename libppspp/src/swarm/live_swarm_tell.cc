@@ -14,18 +14,21 @@ constexpr Microseconds kShortestRound = std::chrono::milliseconds(5);
 constexpr Microseconds kLongestRound = std::chrono::milliseconds(120);
 // Those who do not hear first.
 constexpr Microseconds kTellRest = std::chrono::seconds(1);
-constexpr std::uint64_t kLeastOwed = 4;  // chunks
-constexpr double kRequestTakes = 0.3;    // seconds
-constexpr Microseconds kMunroPause = std::chrono::seconds(1);
+constexpr std::uint64_t kLeastOwed = 4;                               // chunks
+constexpr double kRequestTakes = 0.3;                                 // seconds
+constexpr Microseconds kMunroPause = std::chrono::milliseconds(100);  // for each peer
 // How long who gave most hears first, and how many hear first besides by turns.
 constexpr Microseconds kChooseEvery = std::chrono::seconds(3);
 constexpr std::size_t kLeastToldFirst = 8;
+constexpr std::size_t kMostToldFirst = 16;
 constexpr std::size_t kByTurns = 2;
+constexpr std::size_t kRareWith = 3;
 
 }  // namespace
 
 Microseconds LiveSwarm::munro_pause() const {
-  return among_many() ? kMunroPause : Microseconds(0);
+  const auto peers = static_cast<Microseconds::rep>(channels_.size());
+  return among_many() ? kMunroPause * peers : Microseconds(0);
 }
 
 // What the feed brings in the time that a request takes, of a quarter of the peers.
@@ -56,7 +59,7 @@ Microseconds LiveSwarm::have_round(std::size_t peers) const {
 std::size_t LiveSwarm::most_told_first() const {
   const double seconds = static_cast<double>(kLongestRound.count()) / 1e6;
   const double peers = feed_rate() * kHaveShare * seconds / kHaveOctets;
-  return std::max(kLeastToldFirst, static_cast<std::size_t>(peers));
+  return std::clamp(static_cast<std::size_t>(peers), kLeastToldFirst, kMostToldFirst);
 }
 
 void LiveSwarm::tell_stored(ChunkRange run, Now now) {
@@ -64,12 +67,24 @@ void LiveSwarm::tell_stored(ChunkRange run, Now now) {
   if (announce_at_ == kNever) {
     announce_at_ = now.monotonic + have_round(std::min(most_told_first(), channels_.size()));
   }
+  // What hardly anybody has is waited for by all.
+  if (neighbours_with(run.begin) <= kRareWith) {
+    announce_at_ = std::min(announce_at_, now.monotonic + kShortestRound);
+  }
   for (RangeList* pending : {&pending_haves_, &pending_for_rest_}) {
     if (pending->add(run)) continue;
     announce_pending(now);
     pending->clear();
     pending->add(run);
   }
+}
+
+std::size_t LiveSwarm::neighbours_with(ChunkIndex chunk) const {
+  std::size_t count = 0;
+  for (const Channel* channel : channels_) {
+    if (channel->peer_has().contains(chunk)) ++count;
+  }
+  return count;
 }
 
 // Those who gave most, and some by turns.
