@@ -16,6 +16,8 @@ set(CPACK_DEBIAN_PACKAGE_SECTION net)
 set(CPACK_DEBIAN_PACKAGE_PRIORITY optional)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PACKAGE_DEPENDS "systemd | systemd-standalone-sysusers, init-system-helpers (>= 1.54~)")
+# Peers on the local network are found by its means as well, where it runs.
+set(CPACK_DEBIAN_PACKAGE_SUGGESTS "avahi-daemon")
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "peer-to-peer streaming of files and live feeds (RFC 7574)")
 set(CPACK_DEBIAN_PACKAGE_DESCRIPTION
 "The Peer-to-Peer Streaming Peer Protocol distributes files and live streams

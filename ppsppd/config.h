@@ -15,6 +15,7 @@
 
 #include "base/log.h"
 #include "config_error.h"
+#include "ppspp/local_means.h"
 #include "ppspp/transport_address.h"
 
 namespace ppspp::daemon {
@@ -67,7 +68,8 @@ struct Config {
   } access;
 
   struct Discovery {
-    bool local = true;             // by multicast, on the networks that this host is on
+    bool local = true;  // on the networks that this host is on
+    LocalMeans local_by = LocalMeans::any;
     bool pex = true;               // peers are asked for others, and told of others
     bool pex_on_internet = false;  // also without certificates
     friend bool operator==(const Discovery&, const Discovery&) = default;

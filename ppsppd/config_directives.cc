@@ -107,10 +107,19 @@ Section access_section() {
 }
 
 Section discovery_section() {
-  return {"discovery",
-          {flag_directive<Config>("local", PPSPP_MEMBER(discovery.local)),
-           flag_directive<Config>("pex", PPSPP_MEMBER(discovery.pex)),
-           flag_directive<Config>("pex_on_internet", PPSPP_MEMBER(discovery.pex_on_internet))}};
+  constexpr std::string_view kMeans = "\"any\", \"dns-sd\" or \"multicast\"";
+  const auto parse = [=](std::string_view text) -> Result<LocalMeans> {
+    if (const auto means = parse_local_means(text)) return *means;
+    return fail(Errc::invalid_argument,
+                fmt::format("{} is not known; write {}", ppspp::quoted(text), kMeans));
+  };
+  const auto print = [](LocalMeans means) { return std::string(to_string(means)); };
+  return {
+      "discovery",
+      {flag_directive<Config>("local", PPSPP_MEMBER(discovery.local)),
+       text_directive<Config>("local_by", kMeans, PPSPP_MEMBER(discovery.local_by), parse, print),
+       flag_directive<Config>("pex", PPSPP_MEMBER(discovery.pex)),
+       flag_directive<Config>("pex_on_internet", PPSPP_MEMBER(discovery.pex_on_internet))}};
 }
 
 Section tracker_section() {

@@ -175,6 +175,10 @@ void write_local_discovery(MetricsWriter& out, const LocalDiscoveryCounters& cou
   out.sample({{"reason", "invalid"}}, counters.invalid);
   out.sample({{"reason", "over_limit"}}, counters.over_limit);
   out.sample({{"reason", "unproven"}}, counters.unproven);
+  out.single("ppspp_local_services_found_total", kCounter,
+             "Services of DNS-SD that are of swarms of ours.", counters.services_in);
+  out.single("ppspp_local_services", kGauge, "Services that are published by DNS-SD.",
+             counters.services);
   out.single("ppspp_local_peers_found_total", kCounter, "Peers found on the local network.",
              counters.found);
 }

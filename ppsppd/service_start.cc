@@ -35,6 +35,7 @@ Result<NodeOptions> node_options(const Config& config, std::vector<int> sockets)
   options.per_peer = {config.limits.upload_per_peer, config.limits.download_per_peer};
   options.sockets = std::move(sockets);
   options.discovery.local = config.discovery.local;
+  options.discovery.local_means = config.discovery.local_by;
   options.discovery.pex = config.discovery.pex;
   options.discovery.pex_on_internet = config.discovery.pex_on_internet;
   options.trackers = config.tracker.urls;

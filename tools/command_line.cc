@@ -278,7 +278,16 @@ void CommandLine::add_peers(std::vector<std::string>& target, const std::string&
       description);
 }
 
-void CommandLine::add_local_discovery(bool& off) {
+void CommandLine::add_local_discovery(bool& off, LocalMeans& means) {
+  option(
+      "--local-discovery", "MEANS",
+      [&means](const std::string& text) -> Result<void> {
+        const auto parsed = parse_local_means(text);
+        if (!parsed) return bad(text, "one of any, dns-sd, multicast");
+        means = *parsed;
+        return {};
+      },
+      "Find peers on the local network by dns-sd, multicast or any of them", "any");
   flag("--no-local-discovery", off, "Do not look for peers on the local network");
 }
 

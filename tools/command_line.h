@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "ppspp/local_means.h"
 #include "ppspp/signature_algorithm.h"
 #include "ppspp/swarm_metadata.h"
 #include "ppspp/transport_address.h"
@@ -63,7 +64,7 @@ class CommandLine {
   void add_swarm_options(SwarmOptions& target, bool for_url);
   void add_peers(std::vector<std::string>& target, const std::string& description,
                  const std::string& names = "--peer");
-  void add_local_discovery(bool& off);
+  void add_local_discovery(bool& off, LocalMeans& means);
   void add_pex(bool& off);
   void add_tracker_urls(std::vector<std::string>& urls, const std::string& description);
   // --tracker and --tracker-ca; `description` of the former.

@@ -155,7 +155,7 @@ void add_options(CommandLine& line, GetCommand& command, Given& given) {
   line.add_peers(given.peers, "A peer to ask in place of the URL's, repeatable");
   line.add_trackers(given.trackers, command.tracker_ca,
                     "A tracker to ask for peers, in place of the URL's, repeatable");
-  line.add_local_discovery(command.no_local_discovery);
+  line.add_local_discovery(command.no_local_discovery, command.local_means);
   line.add_pex(command.no_pex);
   line.add_swarm_options(given.swarm, true);
   line.add_rate("--upload-limit", command.upload_limit, "Bytes per second, with k, M or G");
@@ -168,8 +168,8 @@ void add_options(CommandLine& line, GetCommand& command, Given& given) {
 // What --daemon[=SOCKET] and the other options make together.
 std::optional<EarlyExit> hand_to_daemon(GetCommand& command, CommandLine& line) {
   std::vector<CLI::Option*> refused;
-  for (const char* name : {"--listen", "--tracker-ca", "--no-local-discovery", "--no-pex", "--json",
-                           "--start", "--buffer", "--discard-window"}) {
+  for (const char* name : {"--listen", "--tracker-ca", "--local-discovery", "--no-local-discovery",
+                           "--no-pex", "--json", "--start", "--buffer", "--discard-window"}) {
     refused.push_back(line.app().get_option(name));
   }
   if (const auto option = first_used(refused)) {

@@ -8,6 +8,7 @@
 
 #include "command_line.h"
 #include "control/control_types.h"
+#include "ppspp/local_means.h"
 #include "ppspp/swarm_types.h"
 #include "ppspp/swarm_url.h"
 #include "program.h"
@@ -24,6 +25,7 @@ struct GetCommand {
   bool stay = false;
   bool json = false;
   bool no_local_discovery = false;
+  LocalMeans local_means = LocalMeans::any;
   bool no_pex = false;
   LiveSettings live;              // of a live feed
   std::optional<double> timeout;  // seconds

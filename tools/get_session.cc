@@ -35,6 +35,7 @@ Result<void> GetSession::begin() {
   const auto listen = command_.listen.empty() ? std::vector{TransportAddress{}} : command_.listen;
   NodeOptions options{listen, command_.upload_limit, command_.download_limit};
   options.discovery.local = !command_.no_local_discovery;
+  options.discovery.local_means = command_.local_means;
   options.discovery.pex = !command_.no_pex;
   options.tracker_ca = command_.tracker_ca;
   auto node = Node::open(io_, options);

@@ -76,6 +76,7 @@ class LivePublisher {
     if (!key) return tl::unexpected(key.error());
     NodeOptions options{command_.listen, command_.upload_limit, {}};
     options.discovery.local = !command_.no_local_discovery;
+    options.discovery.local_means = command_.local_means;
     options.discovery.pex = !command_.no_pex;
     options.tracker_ca = command_.tracker_ca;
     auto node = Node::open(io_, options);

@@ -173,8 +173,8 @@ Result<void> hand_to_daemon(SeedCommand& command, const std::string& file,
 // What the daemon decides, or cannot be told.
 std::vector<CLI::Option*> not_for_daemon(CommandLine& line, bool is_live) {
   std::vector<CLI::Option*> options;
-  for (const char* name :
-       {"--listen", "--tracker-ca", "--no-local-discovery", "--no-pex", "--record", "--force"}) {
+  for (const char* name : {"--listen", "--tracker-ca", "--local-discovery", "--no-local-discovery",
+                           "--no-pex", "--record", "--force"}) {
     options.push_back(line.app().get_option(name));
   }
   for (const char* name : {"--addressing", "--hash", "--integrity"}) {
@@ -203,7 +203,7 @@ Parsed<SeedCommand> parse_seed_command(int argc, const char* const* argv) {
   line.add_peers(command.peers, "A peer to contact, repeatable");
   line.add_trackers(command.trackers, command.tracker_ca,
                     "A tracker to announce to, which the printed URL names; repeatable");
-  line.add_local_discovery(command.no_local_discovery);
+  line.add_local_discovery(command.no_local_discovery, command.local_means);
   line.add_pex(command.no_pex);
   line.add_rate("--upload-limit", command.upload_limit, "Bytes per second, with k, M or G");
   line.flag("--live", is_live, "Publish a live feed");

@@ -9,6 +9,7 @@
 #include "command_line.h"
 #include "control/control_types.h"
 #include "live_input.h"
+#include "ppspp/local_means.h"
 #include "program.h"
 
 namespace ppspp::tools {
@@ -36,6 +37,7 @@ struct SeedCommand {
   std::string tracker_ca;  // a PEM file, or empty
   std::optional<std::uint64_t> upload_limit;
   bool no_local_discovery = false;
+  LocalMeans local_means = LocalMeans::any;
   bool no_pex = false;
   int verbosity = 0;
   // The daemon that the work is handed to, by its control socket, and what it is asked.

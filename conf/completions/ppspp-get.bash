@@ -19,6 +19,9 @@ _ppspp_get() {
     --addressing)
       mapfile -t COMPREPLY < <(compgen -W "bin32 byte64 chunk32 bin64 chunk64" -- "$cur")
       return ;;
+    --local-discovery)
+      mapfile -t COMPREPLY < <(compgen -W "any dns-sd multicast" -- "$cur")
+      return ;;
     --hash)
       mapfile -t COMPREPLY < <(compgen -W "sha1 sha224 sha256 sha384 sha512" -- "$cur")
       return ;;
@@ -35,7 +38,7 @@ _ppspp_get() {
   if [[ $cur == -* ]]; then
     local options="
     -h --help --version -o --output -l --listen --peer --tracker --tracker-ca --chunk-size
-    --no-local-discovery --no-pex
+    --local-discovery --no-local-discovery --no-pex
     --addressing --hash --integrity --authority --upload-limit --download-limit --timeout --stay
     --force --json --start --buffer --discard-window --signature -v --verbose --daemon"
     mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")

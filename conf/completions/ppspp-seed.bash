@@ -16,6 +16,9 @@ _ppspp_seed() {
     --addressing)
       mapfile -t COMPREPLY < <(compgen -W "bin32 byte64 chunk32 bin64 chunk64" -- "$cur")
       return ;;
+    --local-discovery)
+      mapfile -t COMPREPLY < <(compgen -W "any dns-sd multicast" -- "$cur")
+      return ;;
     --hash)
       mapfile -t COMPREPLY < <(compgen -W "sha1 sha224 sha256 sha384 sha512" -- "$cur")
       return ;;
@@ -32,7 +35,7 @@ _ppspp_seed() {
   if [[ $cur == -* ]]; then
     local options="
     -h --help --version -l --listen --chunk-size --addressing --hash --integrity --authority --peer
-    --tracker --tracker-ca --no-local-discovery --upload-limit --live --key --signature
+    --tracker --tracker-ca --local-discovery --no-local-discovery --upload-limit --live --key --signature
     --no-pex --chunks-per-signature
     --discard-window --record --force --pace --advertise --daemon -v --verbose"
     mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")

@@ -201,10 +201,16 @@ TEST_SUITE("discovery/dns_sd") {
     CHECK(mixed[24] == swarm_id(4'000));
     CHECK(mixed[25] == swarm_id(4'049));
     CHECK(mixed[50] == swarm_id(0));
+    CHECK(choice.note_used(swarm_id(4'900)));
+    CHECK(choice.published()[25] == swarm_id(4'900));
+    CHECK(choice.published().size() == ServiceChoice::kMaxPublished);
     CHECK(choice.browsed().size() == 25);
     for (std::uint64_t i = 0; i < 100; ++i) choice.set_part(swarm_id(i), Part::misses);
     CHECK(choice.browsed().size() == ServiceChoice::kMaxBrowsed);
     CHECK(choice.browsed().front() == swarm_id(99));
+    CHECK(choice.note_used(swarm_id(4'500)));
+    CHECK_FALSE(choice.note_used(swarm_id(99)));
+    CHECK_FALSE(choice.note_used(swarm_id(10'000)));
     CHECK(choice.remove(swarm_id(99)));
     CHECK_FALSE(choice.remove(swarm_id(99)));
     CHECK(choice.browsed().front() == swarm_id(98));

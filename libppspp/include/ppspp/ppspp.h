@@ -28,6 +28,7 @@
 #include "ppspp/endpoint.h"
 #include "ppspp/file_stamp.h"
 #include "ppspp/key_file.h"
+#include "ppspp/local_means.h"
 #include "ppspp/node_statistics.h"
 #include "ppspp/result.h"
 #include "ppspp/swarm_url.h"
@@ -49,8 +50,9 @@ inline namespace node {
 
 // How peers are found besides those that are named.
 struct DiscoveryOptions {
-  // On the networks that this host is on, by multicast (the map's decision 48).
+  // On the networks that this host is on.
   bool local = true;
+  LocalMeans local_means = LocalMeans::any;
   // By other peers (RFC 7574, section 3.10): in private networks, and elsewhere with certificates
   // where the swarm's URL names an authority.
   bool pex = true;

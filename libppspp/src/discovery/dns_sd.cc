@@ -106,14 +106,23 @@ bool ServiceChoice::set_part(const SwarmId& id, Part part) {
   const auto [entry, is_new] = swarms_.try_emplace(id);
   Swarm& swarm = entry->second;
   if (!is_new && swarm.part == part) return false;
-  if (!is_new) ranking_.erase(swarm.rank);
   swarm.part = part;
-  ++sequence_;
-  if (part == Part::misses) swarm.rank = {0, -sequence_};
-  if (part == Part::complete) swarm.rank = {1, -sequence_};
-  if (part == Part::sleeps) swarm.rank = {2, sequence_};
-  ranking_.emplace(swarm.rank, &entry->first);
+  rank(entry->first, swarm, part == Part::misses ? 0 : part == Part::complete ? 1 : 2);
   return !is_new || part != Part::sleeps || swarms_.size() <= kMaxPublished;
+}
+
+bool ServiceChoice::note_used(const SwarmId& id) {
+  const auto found = swarms_.find(id);
+  if (found == swarms_.end() || found->second.part != Part::sleeps) return false;
+  rank(found->first, found->second, 1);
+  return true;
+}
+
+void ServiceChoice::rank(const SwarmId& id, Swarm& swarm, int kind) {
+  ranking_.erase(swarm.rank);
+  ++sequence_;
+  swarm.rank = {kind, kind == 2 ? sequence_ : -sequence_};
+  ranking_.emplace(swarm.rank, &id);
 }
 
 bool ServiceChoice::remove(const SwarmId& id) {

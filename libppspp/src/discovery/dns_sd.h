@@ -49,8 +49,9 @@ std::vector<LocalLink> service_links(const std::vector<LocalLink>& links);
 inline constexpr std::size_t kMaxServiceLinks = 16;
 
 // Which swarms are published and looked for: those where something is missing, the newest first,
-// then those that are complete, the newest first; and of those that sleep the oldest, so that ten
-// thousand that are added one after the other are not all published for a moment.
+// then those that are complete or were used lately, the last first; and of those that sleep the
+// oldest, so that ten thousand that are added one after the other are not all published for a
+// moment.
 class ServiceChoice {
  public:
   using Part = LocalDiscovery::Part;
@@ -59,6 +60,8 @@ class ServiceChoice {
 
   // True: it may be that another choice is to be made.
   bool set_part(const SwarmId& swarm, Part part);
+  // One that sleeps was asked for by a peer.
+  bool note_used(const SwarmId& swarm);
   bool remove(const SwarmId& swarm);
   // Best first.
   std::vector<SwarmId> published() const { return first(kMaxPublished, Part::sleeps); }
@@ -71,6 +74,7 @@ class ServiceChoice {
     Part part = Part::sleeps;
     Rank rank;
   };
+  void rank(const SwarmId& id, Swarm& swarm, int kind);
   std::vector<SwarmId> first(std::size_t count, Part least) const;
 
   std::map<SwarmId, Swarm> swarms_;

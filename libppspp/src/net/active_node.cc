@@ -63,7 +63,8 @@ ActiveNode::ActiveNode(asio::io_context& io, std::unique_ptr<UdpPort> port,
     const auto found = swarms_.find(id);
     if (found != swarms_.end()) found->second->add_peer(peer, PeerSource::local);
   };
-  local_ = std::make_unique<LocalFinder>(io, driver_.port().local_addresses(), on_found);
+  local_ = std::make_unique<LocalFinder>(io, driver_.port().local_addresses(),
+                                         options.discovery.local_means, on_found);
 }
 
 ActiveNode::~ActiveNode() {
@@ -237,6 +238,7 @@ void ActiveNode::note_hosted(const ActiveSwarm& swarm) {
 void ActiveNode::note_joined(ActiveSwarm& swarm, LocalFinder::Part part) {
   by_handle_.emplace(swarm.handle().value, &swarm);
   if (local_) local_->set_part(swarm.url().metadata.id, part);
+  if (local_ && part == LocalFinder::Part::sleeps) local_->note_used(swarm.url().metadata.id);
   announce(swarm);
 }
 

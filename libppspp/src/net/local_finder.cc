@@ -50,9 +50,11 @@ LocalFinder::Side::~Side() {
   readiness.release();
 }
 
-LocalFinder::LocalFinder(asio::io_context& io, std::vector<TransportAddress> ports, Sink on_found)
+LocalFinder::LocalFinder(asio::io_context& io, std::vector<TransportAddress> ports,
+                         LocalMeans means, Sink on_found)
     : io_(io),
       ports_(std::move(ports)),
+      means_(means),
       on_found_(std::move(on_found)),
       random_(make_system_random()),
       discovery_(*random_),
@@ -66,16 +68,23 @@ LocalFinder::~LocalFinder() {
 void LocalFinder::set_part(const SwarmId& swarm, Part part) {
   if (!running_) start();
   discovery_.set_part(swarm, part, now());
+  if (services_) services_->set_part(swarm, part);
   kick();
+}
+
+void LocalFinder::note_used(const SwarmId& swarm) {
+  if (services_) services_->note_used(swarm);
 }
 
 void LocalFinder::ask_again(const SwarmId& swarm) {
   discovery_.ask_again(swarm, now());
+  if (services_) services_->ask_again(swarm);
   kick();
 }
 
 void LocalFinder::remove(const SwarmId& swarm) {
   discovery_.remove(swarm);
+  if (services_) services_->remove(swarm);
   if (discovery_.swarms() == 0) stop();
 }
 
@@ -87,9 +96,11 @@ void LocalFinder::start() {
   for (const bool v4 : {true, false}) {
     const bool needed = std::any_of(ports_.begin(), ports_.end(),
                                     [v4](const auto& port) { return port.is_v4() == v4; });
-    if (needed) open(v4);
+    if (needed && means_ != LocalMeans::dns_sd) open(v4);
   }
-  if (v4_ == nullptr && v6_ == nullptr) return;
+  if (means_ != LocalMeans::multicast) open_services();
+  set_questions();
+  if (v4_ == nullptr && v6_ == nullptr && services_ == nullptr) return;
   watch_interfaces();
   update_links();
 }
@@ -108,8 +119,49 @@ void LocalFinder::open(bool v4) {
   wait_readable(*side);
 }
 
+void LocalFinder::open_services() {
+  services_ = ServiceFinder::open(
+      io_, discovery_.instance(),
+      {.on_found =
+           [this](const LocalDiscovery::Service& service) {
+             discovery_.handle_service(service, now());
+             kick();
+           },
+       .on_running =
+           [this](bool runs) {
+             services_run_ = runs;
+             log(LogLevel::info, "Avahi {}: peers on the local network are {} by DNS-SD",
+                 runs ? "runs" : "does not run", runs ? "found" : "not found");
+             set_questions();
+             kick();
+           }});
+  if (means_ != LocalMeans::dns_sd || services_ == nullptr) return;
+  asio::post(io_, [this, running = running_] {
+    if (!*running || services_run_ || std::exchange(warned_, true)) return;
+    log(LogLevel::warning,
+        "Avahi does not run: nobody is found on the local network until it does");
+  });
+}
+
+// Where Avahi runs on all hosts, questions of our own find nobody else; but they are what finds
+// those that do not have it.
+void LocalFinder::set_questions() {
+  using Questions = LocalDiscovery::Questions;
+  const bool can_ask = v4_ != nullptr || v6_ != nullptr;
+  discovery_.set_questions(
+      !can_ask ? Questions::none : (services_run_ ? Questions::rare : Questions::usual), now());
+}
+
+LocalDiscoveryCounters LocalFinder::counters() const {
+  LocalDiscoveryCounters counters = discovery_.counters();
+  if (services_) counters.services = services_->published();
+  return counters;
+}
+
 void LocalFinder::stop() {
   if (!running_) return;
+  services_.reset();
+  services_run_ = false;
   *running_ = false;
   running_.reset();
   v4_.reset();
@@ -147,9 +199,10 @@ void LocalFinder::wait_for_change() {
 void LocalFinder::update_links() {
   auto links = local_links(ports_);
   std::erase_if(links, [this](const LocalLink& link) {
-    return (link.address.is_v4() ? v4_ : v6_) == nullptr;
+    return services_ == nullptr && (link.address.is_v4() ? v4_ : v6_) == nullptr;
   });
   if (links.size() > LocalDiscovery::kMaxLinks) links.resize(LocalDiscovery::kMaxLinks);
+  if (services_) services_->set_links(links);
   for (Side* side : {v4_.get(), v6_.get()}) {
     if (side != nullptr) side->socket.join(links);
   }

@@ -1,4 +1,5 @@
-// Drives LocalDiscovery: two sockets, one timer, and word of interfaces that come and go.
+// Drives LocalDiscovery: two sockets, one timer, and word of interfaces that come and go; and
+// DNS-SD beside it.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -11,6 +12,8 @@
 
 #include "discovery/local_discovery.h"
 #include "net/multicast_socket.h"
+#include "net/service_finder.h"
+#include "ppspp/local_means.h"
 #include "ppspp/random_source.h"
 
 namespace ppspp {
@@ -21,17 +24,19 @@ class LocalFinder {
   using Sink = std::function<void(const SwarmId& swarm, const TransportAddress& peer)>;
 
   // `ports`: the addresses of our UDP sockets. `on_found` must not destroy the finder.
-  LocalFinder(boost::asio::io_context& io, std::vector<TransportAddress> ports, Sink on_found);
+  LocalFinder(boost::asio::io_context& io, std::vector<TransportAddress> ports, LocalMeans means,
+              Sink on_found);
   ~LocalFinder();
   LocalFinder(const LocalFinder&) = delete;
   LocalFinder& operator=(const LocalFinder&) = delete;
 
   // While there is a swarm, the io_context has something to do.
   void set_part(const SwarmId& swarm, Part part);
+  void note_used(const SwarmId& swarm);  // of one that sleeps
   void ask_again(const SwarmId& swarm);
   void remove(const SwarmId& swarm);
 
-  const LocalDiscoveryCounters& counters() const { return discovery_.counters(); }
+  LocalDiscoveryCounters counters() const;
 
  private:
   struct Side {
@@ -48,6 +53,8 @@ class LocalFinder {
   void start();
   void stop();
   void open(bool v4);
+  void open_services();
+  void set_questions();
   void watch_interfaces();
   void wait_for_change();
   void update_links();
@@ -60,11 +67,14 @@ class LocalFinder {
 
   boost::asio::io_context& io_;
   std::vector<TransportAddress> ports_;
+  LocalMeans means_;
   Sink on_found_;
   std::unique_ptr<RandomSource> random_;
   LocalDiscovery discovery_;
   std::unique_ptr<Side> v4_;
   std::unique_ptr<Side> v6_;
+  std::unique_ptr<ServiceFinder> services_;  // null: not wanted, or not built in
+  bool services_run_ = false;
   std::optional<boost::asio::posix::stream_descriptor> changes_;  // of the system's interfaces
   boost::asio::steady_timer timer_;
   boost::asio::steady_timer links_timer_;

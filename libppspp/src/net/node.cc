@@ -3,6 +3,7 @@
 
 #include "net/active_node.h"
 #include "net/clock.h"
+#include "net/service_finder.h"
 #include "ppspp/ppspp.h"
 
 namespace ppspp {
@@ -85,6 +86,10 @@ void Swarm::leave() {
 }
 
 Result<Node> Node::open(asio::io_context& io, const NodeOptions& options) {
+  if (options.discovery.local && options.discovery.local_means == LocalMeans::dns_sd &&
+      !ServiceFinder::is_built_in()) {
+    return fail(Errc::invalid_argument, "ppspp was built without DNS-SD (libavahi-client)");
+  }
   auto port = options.sockets.empty() ? UdpPort::open(io, options.listen)
                                       : UdpPort::adopt(io, options.sockets);
   if (!port) return tl::unexpected(port.error());
