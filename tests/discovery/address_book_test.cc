@@ -92,12 +92,25 @@ TEST_SUITE("discovery/address_book") {
     }
   }
 
+  TEST_CASE("half of what a tracker names is called at once, the rest a second later if wanted") {
+    Book b;
+    b.book.set_goal(20);
+    for (std::uint32_t i = 0; i < 30; ++i) b.add(v4(kPublic + (i << 8)), PeerSource::tracker);
+    CHECK(b.connect_all().size() == 10);
+    CHECK(b.book.deadline() == b.now + std::chrono::seconds(1));
+    b.book.set_goal(13);  // some have come by themselves meanwhile
+    b.now += std::chrono::seconds(1);
+    CHECK(b.connect_all().size() == 3);
+    CHECK(b.book.deadline() == kNever);
+  }
+
   TEST_CASE("a full source takes a new address in place of one that never answers") {
     Book b;
     const std::size_t most = AddressBook::kMaxOf[static_cast<std::size_t>(PeerSource::tracker)];
     b.book.set_goal(most + 1);
     for (std::uint32_t i = 0; i < most; ++i) b.add(v4(kPublic + (i << 8)), PeerSource::tracker);
     CHECK_FALSE(b.add(v4(1 << 24), PeerSource::tracker));
+    b.now += std::chrono::seconds(1);
     CHECK(b.connect_all().size() == most);
     b.fail(v4(kPublic + (7 << 8)));
     CHECK(b.add(v4(1 << 24), PeerSource::tracker));
@@ -223,6 +236,7 @@ TEST_SUITE("discovery/address_book") {
     }
     CHECK(answer_all() == 15);
     for (std::uint32_t i = 0; i < 100; ++i) b.add(v4((1 << 24) + (i << 8)), PeerSource::tracker);
+    b.now += std::chrono::seconds(1);
     CHECK(answer_all() == 5);
     CHECK(b.book.ours() == 20);
     CHECK(b.book.ours_by_peers() == 15);

@@ -67,7 +67,7 @@ TEST_SUITE("endpoint/neighbours") {
       w.node->endpoint().add_peer(w.node->swarm(), public_address(i), w.world.now(*w.node),
                                   PeerSource::tracker);
     }
-    w.world.run_for(10ms);
+    w.world.run_for(1'010ms);
     CHECK(w.node->endpoint().statistics(w.world.now(*w.node)).channels_connecting == 10);
   }
 

@@ -7,6 +7,9 @@
 namespace ppspp {
 namespace {
 
+// When many join together each of them is called by as many as it calls: so of what a tracker names
+// half is called at once, and the rest when those who come by themselves are known.
+constexpr Microseconds kSecondHalfAfter = std::chrono::seconds(1);
 constexpr Microseconds kFirstPause = std::chrono::milliseconds(500);
 constexpr Microseconds kLongestPause = std::chrono::minutes(1);
 constexpr Microseconds kPauseOfReplaced = std::chrono::minutes(5);
@@ -78,6 +81,9 @@ bool AddressBook::add(const TransportAddress& address, PeerSource source, TimePo
   entry.address = address;
   entry.source = source;
   entry.next_attempt = now;
+  if (source == PeerSource::tracker && entries_.size() > (goal_ + 1) / 2) {
+    entry.next_attempt += kSecondHalfAfter;
+  }
   entry.pause = kFirstPause;
   // As the user named them; others at random, so that nobody can choose who comes first.
   const std::uint64_t chosen = is_counted(source) ? random.next_u64() >> 32 : 0;
