@@ -15,7 +15,7 @@ constexpr std::uint64_t kFirstRequestBytes = 256 << 10;
 constexpr std::uint64_t kFirstAmongManyBytes = 16 << 10;
 constexpr std::uint64_t kLeastRequestBytes = 4 << 10;
 // More, where a source sends first what it has not sent to anybody.
-constexpr std::uint64_t kChoiceBytes = 16 << 10;
+constexpr std::uint64_t kChoiceBytes = 64 << 10;
 constexpr std::uint64_t kMaxRequestBytes = 64 << 20;
 // When the rate of a peer is known: after so much, and so long after a pause.
 constexpr std::uint64_t kKnownAfterBytes = 32 << 10;
@@ -44,6 +44,8 @@ constexpr int kUnchokesSaid = 5;
 constexpr Microseconds kHavesAgain = std::chrono::seconds(2);
 constexpr int kHavesRepeated = 3;
 constexpr int kMostRunsLookedAt = 1'024;
+// To those few that have everything.
+constexpr Microseconds kHavesToSources = std::chrono::seconds(1);
 
 }  // namespace
 
@@ -58,6 +60,7 @@ bool Channel::haves_wait() const {
 }
 
 Microseconds Channel::have_delay(const ChannelContext& context) const {
+  if (context.is_scarce_source(*this)) return kHavesToSources;
   if (haves_wait()) return std::max(short_delay(), context.lazy_have_delay());
   return options_.live ? std::max(short_delay(), kLiveHaveDelay) : short_delay();
 }
@@ -97,7 +100,7 @@ void Channel::fill_control(ByteWriter& out, ChannelContext& context, Now now) {
   if (acks_due(now) || (leaving && !acks_.empty())) fill_acks(out, context, now);
   const bool data_leaves = !wanted_.empty() && ledbat_.available() >= path_.size();
   const bool taken_along = leaving || data_leaves || now.monotonic >= ack_deadline();
-  if ((taken_along && !haves_wait()) || announcing_ ||
+  if ((taken_along && !haves_wait() && !context.is_scarce_source(*this)) || announcing_ ||
       (!haves_.empty() && now.monotonic >= have_since_ + have_delay(context))) {
     fill_haves(out, context, now);
   }
@@ -159,8 +162,10 @@ void Channel::repeat_acks(ByteWriter& out, const WireFormat& format) {
 void Channel::fill_haves(ByteWriter& out, ChannelContext& context, Now now) {
   const WireFormat& format = context.format();
   const std::size_t before = out.size();
-  // Who has everything needs to hear nothing (3.2 #60); who does not list HAVE cannot (7.10).
-  if (peer_complete(context.chunk_count()) || !lists(capabilities_, MessageType::have)) {
+  // Who has everything needs to hear nothing (3.2 #60), unless it is one of few: it sends first
+  // what it does not know anybody else to have. Who does not list HAVE cannot hear (7.10).
+  const bool hears = !peer_complete(context.chunk_count()) || context.is_scarce_source(*this);
+  if (!hears || !lists(capabilities_, MessageType::have)) {
     haves_.clear();
     announcing_ = false;
   }

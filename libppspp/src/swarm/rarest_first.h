@@ -61,6 +61,8 @@ class RarestFirst {
   ChunkRange pick(const Question& question, RandomSource& random);
 
   std::size_t peers_with(std::size_t group) const { return peers_[group]; }
+  // The same of the group that the chunk is in.
+  std::size_t peers_with_part(ChunkIndex chunk) const { return peers_[chunk >> shift_]; }
   std::size_t memory() const;
   void check_invariants(const BinSet& verified, const BinSet& requested) const;
 

@@ -25,7 +25,9 @@ constexpr Microseconds kLongestRound = std::chrono::milliseconds(250);
 // While the uplink has next to nothing to do, whatever there is can be told: others wait for it.
 constexpr Microseconds kIdleRound = std::chrono::milliseconds(50);
 constexpr std::size_t kBusyChannels = 3;
-// Of what is not whole yet, peers hear every so many rounds.
+// Of what is not whole yet, peers hear every so many rounds; or at once, if so few have any of it:
+// what waits to be whole with each that passes it on takes long to come around.
+constexpr std::size_t kRare = 2;
 constexpr std::uint32_t kRoundsOfGroups = 8;
 constexpr std::size_t kMostLookedAt = 32;
 constexpr std::size_t kWokenAtOnce = 4;
@@ -189,7 +191,7 @@ void StaticSwarm::tell_stored(ChunkRange run, Now now) {
   if (near_end()) wake_hungry({0, chunk_count_}, 2, nullptr);
 }
 
-// What is whole of the pending runs, in groups that are picked as such; now and then all.
+// What is whole of the pending runs, in groups that are picked as such, or rare; now and then all.
 std::vector<ChunkRange> StaticSwarm::take_announceable() {
   std::vector<ChunkRange> all = pending_haves_.ranges();
   pending_haves_.clear();
@@ -197,6 +199,10 @@ std::vector<ChunkRange> StaticSwarm::take_announceable() {
   if (!in_groups || ++rounds_ % kRoundsOfGroups == 0) return all;
   std::vector<ChunkRange> whole;
   for (const ChunkRange run : all) {
+    if (rarest_->peers_with_part(run.begin) <= kRare) {
+      whole.push_back(run);
+      continue;
+    }
     const ChunkRange known = verified_.run_around(run.begin);
     const ChunkRange groups =
         rarest_->whole_groups(intersection(known, rarest_->groups_around(run)));
@@ -209,16 +215,18 @@ std::vector<ChunkRange> StaticSwarm::take_announceable() {
   return whole;
 }
 
-// Whoever has something itself does not need to hear that we have it.
+// Whoever has something itself does not need to hear that we have it; but those few that have
+// everything are to know what others have as well, and send the rest first.
 void StaticSwarm::announce_pending(Now now) {
   announce_at_ = kNever;
   const std::vector<ChunkRange> runs = take_announceable();
   if (!pending_haves_.empty()) announce_at_ = now.monotonic + have_round();
   for (Channel* channel : channels_) {
-    if (!channel->established() || channel->peer_complete(chunk_count_)) continue;
+    const bool all = channel->peer_complete(chunk_count_);
+    if (!channel->established() || (all && !sources_are_scarce())) continue;
     bool to_fill = false;
     for (const ChunkRange run : runs) {
-      if (channel->peer_has().contains(run)) continue;
+      if (!all && channel->peer_has().contains(run)) continue;
       to_fill = channel->announce(run, now) || to_fill;
     }
     if (to_fill) touch(*channel);
