@@ -169,6 +169,7 @@ class LiveSwarm final : public Swarm {
   ChunkRange pick_urgent(const Channel& from, std::uint64_t max_chunks, Now now);
   bool may_ask_twice(std::uint64_t chunks);
   void look_for_late(Now now);
+  void take_from_others(ChunkRange chunks);
   ChunkRange pick_late(const Channel& from, std::uint64_t max_chunks);
   ChunkRange pick_fresh(const Channel& from, std::uint64_t max_chunks, Now now);
   ChunkRange pick_beyond(const Channel& from) const;

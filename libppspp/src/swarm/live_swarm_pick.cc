@@ -98,8 +98,8 @@ ChunkRange LiveSwarm::pick_urgent(const Channel& from, std::uint64_t max_chunks,
   return {};
 }
 
-// Who is slow keeps what it owes, and is asked for no more; what has waited there for long is asked
-// of another one as well, and cancelled where it comes second.
+// What a slow peer has owed for long is taken from it, and asked of another one: there it has
+// waited behind what others asked for.
 void LiveSwarm::look_for_late(Now now) {
   if (now.monotonic < late_at_) return;
   late_at_ = kNever;
@@ -120,6 +120,14 @@ void LiveSwarm::look_for_late(Now now) {
   if (any) touch_all();
 }
 
+void LiveSwarm::take_from_others(ChunkRange chunks) {
+  for (Channel* other : channels_) {
+    if (other->requests().first_within(chunks, OutstandingRequests::kMaxEntries).empty()) continue;
+    cancel_at(*other, chunks);
+    touch(*other);
+  }
+}
+
 ChunkRange LiveSwarm::pick_late(const Channel& from, std::uint64_t max_chunks) {
   if (late_.empty()) return {};
   ChunkIndex begin = playout_.playhead();
@@ -137,11 +145,7 @@ ChunkRange LiveSwarm::pick_late(const Channel& from, std::uint64_t max_chunks) {
            from.peer_has().contains(mine.end) && !from.requests().contains(mine.end)) {
       ++mine.end;
     }
-    if (requested_.intersects(mine)) {
-      if (!may_ask_twice(mine.size())) return {};
-      twice_.insert(mine);
-    }
-    asked_again_.insert(mine);
+    take_from_others(mine);
     late_.erase(mine);
     return mine;
   }

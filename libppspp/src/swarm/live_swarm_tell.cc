@@ -12,8 +12,10 @@ constexpr double kHaveOctets = 60;
 constexpr double kHaveShare = 0.08;
 constexpr Microseconds kShortestRound = std::chrono::milliseconds(5);
 constexpr Microseconds kLongestRound = std::chrono::milliseconds(120);
-// Those who do not hear first.
-constexpr Microseconds kTellRest = std::chrono::seconds(1);
+// Those who do not hear first, and the share of the feed for that.
+constexpr double kRestShare = 0.008;
+constexpr Microseconds kShortestRest = std::chrono::milliseconds(300);
+constexpr Microseconds kLongestRest = std::chrono::milliseconds(1'200);
 constexpr std::uint64_t kLeastOwed = 4;                               // chunks
 constexpr double kRequestTakes = 0.3;                                 // seconds
 constexpr Microseconds kMunroPause = std::chrono::milliseconds(100);  // for each peer
@@ -131,7 +133,12 @@ void LiveSwarm::announce_pending(Now now) {
   choose_told_first(now);
   const bool all = now.monotonic >= tell_rest_at_;
   if (all) {
-    tell_rest_at_ = now.monotonic + kTellRest;
+    const double octets = static_cast<double>(channels_.size()) * kHaveOctets;
+    const double seconds = octets / (std::max(feed_rate(), 1.0) * kRestShare);
+    tell_rest_at_ =
+        now.monotonic +
+        std::clamp(Microseconds(static_cast<std::int64_t>(std::min(seconds, 10.0) * 1e6)),
+                   kShortestRest, kLongestRest);
     for (Channel* channel : channels_) announce_to(*channel, pending_for_rest_, now);
     pending_for_rest_.clear();
   } else {
