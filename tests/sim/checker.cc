@@ -6,6 +6,7 @@
 
 #include "base/overloaded.h"
 #include "channel/pex_messages.h"
+#include "crypto/membership_certificate.h"
 #include "integrity/merkle_tree.h"
 
 namespace ppspp::sim {
@@ -15,6 +16,7 @@ namespace {
 constexpr SimTime kHeardWithin = 60'100'000;
 constexpr SimTime kAnswerEvery = 9'900'000;
 constexpr unsigned kMostTold = 16;
+constexpr unsigned kMostCertified = 4;
 
 }  // namespace
 
@@ -160,32 +162,61 @@ std::optional<std::string> Checker::check_message(NodeId from, const TransportAd
           [&](const PexReq&) -> Wrong {
             return pex_ ? std::nullopt : Wrong("PEX_REQ, where PEX is off");
           },
-          [&](const PexResV4& told) { return check_told(from, to, address_in(told), owned); },
-          [&](const PexResV6& told) { return check_told(from, to, address_in(told), owned); },
+          [&](const PexResV4& told) {
+            return check_told(from, to, address_in(told), false, owned);
+          },
+          [&](const PexResV6& told) {
+            return check_told(from, to, address_in(told), false, owned);
+          },
+          [&](const PexResCert& told) {
+            return check_certificate(from, to, told.certificate, owned);
+          },
           [](const auto&) -> Wrong { return std::nullopt; }},
       message);
 }
 
 // 3.10.1, 8.13, 12.2; decision 50.
 std::optional<std::string> Checker::check_told(NodeId from, const TransportAddress& to,
-                                               const TransportAddress& told, Owned& owned) {
+                                               const TransportAddress& told, bool certified,
+                                               Owned& owned) {
   if (!pex_) return "an address, where PEX is off";
   const auto wrong = [&](std::string_view why) {
     return fmt::format("of {} to {}, {}", told.to_string(), to.to_string(), why);
   };
   if (told == to) return wrong("which is itself");
   if (!to.is_internal() && told.is_internal()) return wrong("which is outside");
-  if (!to.is_internal() && !pex_on_internet_) return wrong("without a certificate");
+  if (!to.is_internal() && !pex_on_internet_ && !certified) return wrong("without a certificate");
   const auto heard = proofs_[from].find(told);
   if (heard == proofs_[from].end() || world_.time() > heard->second.heard_at + kHeardWithin) {
     return wrong("which was not heard for a minute");
   }
   if (world_.time() >= owned.told_since + kAnswerEvery) {
     owned.told_since = world_.time();
-    owned.told = 0;
+    owned.told = owned.certified = 0;
   }
   if (++owned.told > kMostTold) return wrong("and of too many in ten seconds");
+  if (certified && ++owned.certified > kMostCertified) return wrong("and of too many certified");
   return std::nullopt;
+}
+
+// 8.13, 12.2.2; decision 52: its own, or that of a peer it may tell of.
+std::optional<std::string> Checker::check_certificate(NodeId from, const TransportAddress& to,
+                                                      std::span<const std::byte> der,
+                                                      Owned& owned) {
+  const SwarmMetadata& metadata = contents_[owned.swarm]->metadata();
+  if (!pex_ || metadata.authority.empty()) return "a certificate, where nobody certifies";
+  auto issuer = VerifyingKey::from_dnskey(metadata.authority);
+  const auto certificate =
+      verify_membership_certificate(der, *issuer, world_.now(from).wall.microseconds / 1'000'000);
+  if (!certificate) return "a certificate that does not hold: " + certificate.error().context;
+  if (!std::ranges::equal(certificate->swarm_id, metadata.id.octets())) {
+    return "a certificate of another swarm";
+  }
+  const auto address = certificate->address();
+  if (!address) return "a certificate of a name";
+  if (*address == world_.address(from)) return std::nullopt;
+  ++certificates_told_;
+  return check_told(from, to, *address, true, owned);
 }
 
 std::string Checker::describe(NodeId from, const TransportAddress& to,

@@ -52,6 +52,8 @@ class Checker {
   std::string describe(NodeId from, const TransportAddress& to,
                        std::span<const std::byte> datagram) const;
   void note_received(NodeId to, const TransportAddress& from, std::span<const std::byte> datagram);
+  // Of other peers than the one that told.
+  std::uint64_t certificates_told() const { return certificates_told_; }
   // A node has forgotten what it knew.
   void forget(NodeId node);
 
@@ -62,6 +64,7 @@ class Checker {
     // Of peers that its owner was told of.
     SimTime told_since = 0;
     unsigned told = 0;
+    unsigned certified = 0;
   };
   struct Proof {  // what went between a node and an address that has not proved itself
     std::uint64_t in = 0;
@@ -81,7 +84,9 @@ class Checker {
   std::optional<std::string> check_message(NodeId from, const TransportAddress& to, Owned& owned,
                                            const Message& message);
   std::optional<std::string> check_told(NodeId from, const TransportAddress& to,
-                                        const TransportAddress& told, Owned& owned);
+                                        const TransportAddress& told, bool certified, Owned& owned);
+  std::optional<std::string> check_certificate(NodeId from, const TransportAddress& to,
+                                               std::span<const std::byte> der, Owned& owned);
   std::optional<std::string> check_announced(NodeId from, std::size_t swarm, ChunkRange chunks,
                                              std::string_view what);
   void note_speaker(const TransportAddress& from, std::span<const std::byte> datagram);
@@ -95,6 +100,7 @@ class Checker {
   bool pex_on_internet_ = false;
   std::unordered_map<std::uint64_t, Owned> channels_;
   std::vector<std::map<TransportAddress, Proof>> proofs_;  // by node
+  std::uint64_t certificates_told_ = 0;
   std::vector<std::byte> again_;
 };
 

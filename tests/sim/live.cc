@@ -235,7 +235,6 @@ NodeId LiveRun::add_node() {
   NodeOptions node;
   node.up = {.rate = options_.upload};
   node.down = {.rate = options_.upload * 4};
-  constexpr std::int64_t kSomeDay = 1'790'000'000'000'000;
   node.clock =
       SimClock(static_cast<std::int64_t>(world_.random().below(1'000'000'000'000)), kSomeDay, 0);
   viewers_.emplace_back();

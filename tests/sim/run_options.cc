@@ -146,6 +146,18 @@ void draw_rarer_faults(RunOptions& options) {
   }
 }
 
+// Whose tracker certifies its members, and names so few of them that the others are found by that.
+void draw_authorities(RunOptions& options) {
+  Draw draw(options.seed ^ 0xce0000000000);
+  if (!draw.percent(12)) return;
+  options.pex = true;
+  constexpr std::uint64_t kValid[] = {30, 90, 600, 3'600};
+  for (SwarmSpec& spec : options.swarms) {
+    if (draw.percent(80)) spec.certified = draw.one_of(kValid);
+  }
+  if (draw.percent(60)) options.neighbours = static_cast<std::size_t>(draw.between(1, 2));
+}
+
 }  // namespace
 
 bool RunOptions::live() const {
@@ -178,6 +190,7 @@ RunOptions draw_options(std::uint64_t seed) {
   options.neighbours = static_cast<std::size_t>(draw.percent(50) ? 30 : draw.between(1, 4));
   options.fault_seconds = static_cast<unsigned>(draw.between(2, 20));
   draw_rarer_faults(options);
+  draw_authorities(options);
   for (SwarmSpec& spec : options.swarms) {
     if (spec.rate == 0) continue;
     spec.length = spec.rate * (options.fault_seconds + 40);
@@ -208,6 +221,7 @@ std::string to_string(const RunOptions& o) {
                         m.live ? "live" : "static", spec.length, m.chunk_size,
                         static_cast<int>(m.integrity), to_string(m.hash),
                         static_cast<int>(m.addressing));
+    if (spec.certified != 0) text += fmt::format(", certified for {} s", spec.certified);
     text += m.live ? fmt::format(", {} B/s, cps {}]", spec.rate, m.chunks_per_signature.value_or(0))
                    : fmt::format(", len {:d}, {} seeders]", spec.tell_length, spec.seeders);
   }

@@ -17,6 +17,8 @@ struct SwarmSpec {
   bool tell_length = true;
   std::size_t seeders = 1;
   std::uint64_t rate = 0;  // of a feed, octets per second
+  // Its tracker certifies members for so many seconds; 0: the swarm has no authority.
+  std::uint64_t certified = 0;
 };
 
 struct RunOptions {

@@ -11,6 +11,8 @@ namespace ppspp::sim {
 using SimTime = std::uint64_t;
 inline constexpr SimTime kSimNever = ~SimTime{0};
 inline constexpr SimTime kSecond = 1'000'000;
+// The day on which the world's time begins, as wall clocks show it.
+inline constexpr std::int64_t kSomeDay = 1'790'000'000'000'000;
 
 class SimClock {
  public:

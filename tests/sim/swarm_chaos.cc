@@ -22,7 +22,7 @@ void SwarmRun::chaos() {
       if (options_.parting || options_.one_way) part();
       return;
     default:
-      if (options_.clock_step_us != 0 && !options_.live()) {
+      if (options_.clock_step_us != 0) {
         const auto most = static_cast<std::int64_t>(options_.clock_step_us);
         world_.step_clock(
             node, static_cast<std::int64_t>(random.below(2 * options_.clock_step_us)) - most);

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "sim/authority.h"
 
 namespace ppspp::sim {
 namespace {
@@ -29,8 +30,10 @@ SwarmRun::SwarmRun(const RunOptions& options)
       fed_(options.swarms.size()) {
   std::uint64_t number = options.seed;
   for (const SwarmSpec& spec : options.swarms) {
+    SwarmMetadata metadata = spec.metadata;
+    if (spec.certified != 0) metadata.authority = authority_key();
     contents_.push_back(
-        std::make_unique<Content>(spec.length, number++, spec.metadata, spec.tell_length));
+        std::make_unique<Content>(spec.length, number++, std::move(metadata), spec.tell_length));
   }
   checker_.set_lenient(options.path.corruption != 0 || options.enemies != 0);
   checker_.set_pex(options.pex, options.pex_on_internet);
@@ -63,11 +66,10 @@ NodeOptions SwarmRun::draw_node(bool is_public) {
   };
   node.up = {.rate = rate(), .queue = options_.queue};
   node.down = {.rate = rate(), .queue = options_.queue};
-  const std::int64_t some_day = 1'790'000'000'000'000;
   const auto drift = static_cast<std::uint64_t>(options_.drift_ppm);
   node.clock = SimClock(
       static_cast<std::int64_t>(random.below(1'000'000'000'000)),
-      some_day + static_cast<std::int64_t>(random.below(2'000'000)),
+      kSomeDay + static_cast<std::int64_t>(random.below(2'000'000)),
       static_cast<std::int32_t>(random.below(2 * drift + 1)) - static_cast<std::int32_t>(drift));
   constexpr NatKind kKinds[] = {NatKind::full_cone, NatKind::address_restricted,
                                 NatKind::port_restricted, NatKind::symmetric};
@@ -153,7 +155,22 @@ void SwarmRun::join(NodeId id, Membership& membership) {
   }
   if (!joined) return fail(kWrongResult, "a swarm could not be joined: " + joined.error().context);
   membership.handle = *joined;
+  membership.certified_until = 0;
+  certify_member(id, membership);
   world_.kick(id);
+}
+
+// The tracker has asked it whether it is there (12.2.2): who is behind a NAT does not answer. It
+// certifies again when half of the time is over.
+void SwarmRun::certify_member(NodeId id, Membership& membership) {
+  const std::uint64_t valid = options_.swarms[membership.swarm].certified;
+  const std::uint64_t now = authority_seconds(world_.time());
+  if (valid == 0 || !world_.is_public(id) || now + valid / 2 < membership.certified_until) return;
+  membership.certified_until = now + valid;
+  const auto der =
+      certify(contents_[membership.swarm]->metadata().id, world_.address(id), world_.time(), valid);
+  const auto taken = world_.endpoint(id).set_certificate(membership.handle, der, world_.now(id));
+  if (!taken) fail(kWrongResult, "a certificate is not taken: " + taken.error().context);
 }
 
 void SwarmRun::append(std::size_t swarm, std::uint64_t octets) {
@@ -197,6 +214,7 @@ void SwarmRun::ask_tracker(NodeId id) {
                                    world_.now(id), near ? PeerSource::local : PeerSource::tracker);
     }
   }
+  for (Membership& membership : nodes_[id].memberships) certify_member(id, membership);
   for (const Membership& membership : nodes_[id].memberships) {
     if (!faults_ || enemies_ == nullptr || membership.swarm != 0) continue;
     const auto enemies = enemies_->addresses();
@@ -291,6 +309,7 @@ RunResult SwarmRun::run() {
           digest_.value(),
           world_.datagrams(),
           static_cast<double>(world_.time()) / kSecond - 1,
+          checker_.certificates_told(),
           most_allocated_};
 }
 

@@ -24,6 +24,7 @@ struct RunResult {
   std::uint64_t digest = 0;  // of all that was sent, and when
   std::uint64_t datagrams = 0;
   double seconds = 0;               // of virtual time
+  std::uint64_t certificates = 0;   // that peers were told
   std::int64_t most_allocated = 0;  // octets, of one node for one channel, by World::allocated()
 };
 
@@ -53,7 +54,8 @@ class SwarmRun final : public Observer {
     SimStore* store = nullptr;  // the endpoint's; null while the node is away
     bool loading = false;       // store_ready() is on its way
     PickPolicy policy = PickPolicy::rarest_first;
-    std::uint64_t signed_at_once = 0;  // of a source, in its run before; 0: not known
+    std::uint64_t certified_until = 0;  // seconds of the authority; 0: it has no certificate
+    std::uint64_t signed_at_once = 0;   // of a source, in its run before; 0: not known
   };
   struct Node {
     std::vector<Membership> memberships;
@@ -69,6 +71,7 @@ class SwarmRun final : public Observer {
   void build();
   void add_enemies();
   void join(NodeId node, Membership& membership);
+  void certify_member(NodeId node, Membership& membership);
   const SimDisk* disk(NodeId node, std::size_t swarm) const;
   void run_feed(std::size_t swarm);
   void append(std::size_t swarm, std::uint64_t octets);

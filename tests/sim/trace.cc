@@ -85,6 +85,9 @@ std::string in_words(std::span<const std::byte> datagram, const WireFormat& form
             [&](const Cancel& m) { range("CANCEL", m.chunks); },
             [&](const Choke&) { text += " CHOKE"; }, [&](const Unchoke&) { text += " UNCHOKE"; },
             [&](const PexReq&) { text += " PEX_REQ"; },
+            [&](const PexResCert& m) {
+              text += fmt::format(" PEX certificate {}", m.certificate.size());
+            },
             [&](const PexResV4& m) { text += fmt::format(" PEX {}", address_in(m).to_string()); },
             [&](const auto&) {
               text += fmt::format(" type {}", static_cast<int>(type_of(*message)));
