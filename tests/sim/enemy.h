@@ -122,6 +122,7 @@ class Enemy final : public Speaker {
   void beg(Talk& talk);
   void cancel(Talk& talk);
   void tell_peers(Talk& talk, int count);
+  void tell_certificate(Talk& talk);
   void flood();
   void spoof();
   void intrude();

@@ -3,6 +3,7 @@
 
 #include "channel/handshake_check.h"
 #include "integrity/needed_uncles.h"
+#include "sim/authority.h"
 #include "sim/enemy.h"
 #include "sim/enemy_say.h"
 
@@ -272,6 +273,19 @@ void Enemy::tell_peers(Talk& talk, int count) {
       }
       write_pex_res(out, told);
     }
+  });
+  if (!content_.metadata().authority.empty()) tell_certificate(talk);
+}
+
+// 12.2.2: one that was changed, of another swarm, or of long ago.
+void Enemy::tell_certificate(Talk& talk) {
+  const std::uint64_t what = random_.below(3);
+  const SwarmId swarm = what == 1 ? SwarmId(authority_key()) : content_.metadata().id;
+  auto der = certify(swarm, own_address(static_cast<std::uint16_t>(1'024 + random_.below(60'000))),
+                     kSecond, what == 2 ? 1 : 86'400);
+  if (what == 0) der[static_cast<std::size_t>(random_.below(der.size()))] ^= std::byte{1};
+  say(talk, [&](ByteWriter& out) {
+    if (out.fits(3 + der.size())) write_pex_res(out, PexResCert{der});
   });
 }
 

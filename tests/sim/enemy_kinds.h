@@ -24,7 +24,7 @@ enum class EnemyKind : std::uint8_t {
   unchoker,    // unchokes without having choked (UNCHOKE.1)
   flapper,     // chokes and unchokes, and never serves (UNCHOKE.2)
   dripper,     // serves a chunk each five seconds (HAVE.1)
-  gossip,      // tells of dead addresses, of a victim and of its own kind (PEX, 12.2)
+  gossip,      // tells of dead addresses, a victim and its own kind, and false certificates (12.2)
   crowd,       // opens as many channels as it can, and says nothing (HS.1)
   flooder,     // garbage, and handshakes that it never ends (12.1)
   spoofer,     // greets in the name of a victim, and asks in its name (12.1, 12.6.11)

@@ -48,6 +48,17 @@ TEST_SUITE("sim/certificates") {
     CHECK(result.certificates >= 8);
   }
 
+  TEST_CASE(
+      "peers find each other beside some that tell certificates that do not hold (12.2.2 #185)") {
+    RunOptions options = few_are_named(600);
+    options.enemies = 6;
+    options.enemy_kinds = "gossip";
+    const RunResult result = SwarmRun(options).run();
+    CAPTURE(result.text);
+    CHECK(result.code == 0);
+    CHECK(result.certificates >= 8);
+  }
+
   TEST_CASE("a checker finds certificates that must not be told (8.13, 12.2.2)") {
     World world(1);
     NodeOptions node;
