@@ -23,6 +23,9 @@ constexpr Microseconds kStartLasts = std::chrono::milliseconds(100);
 constexpr std::uint64_t kStalledRequestChunks = 4;
 constexpr Microseconds kRequestAhead = std::chrono::milliseconds(200);
 constexpr Microseconds kAheadAmongMany = std::chrono::milliseconds(100);
+// What is asked for waits with the sender while its uplink is busy: a longer queue there brings no
+// more, and what is rare comes around later.
+constexpr Microseconds kQueueAmongMany = std::chrono::milliseconds(60);
 constexpr std::size_t kMany = 4;
 constexpr Microseconds kLeastRequestAhead = std::chrono::milliseconds(2);
 // A live feed is asked for as it comes, of many: what one peer may owe at first, how far ahead, and
@@ -286,8 +289,9 @@ std::uint64_t Channel::request_budget(ChannelContext& context, Now now) const {
                       OutstandingRequests::kMaxEntries / std::uint64_t{2});
   }
   const bool many = context.neighbours() > kMany;
-  const std::uint64_t wished = bytes_in(many ? rtt_.smoothed() * 3 / 2 + kAheadAmongMany
-                                             : rtt_.smoothed() * 2 + kRequestAhead);
+  const Microseconds trip = std::min(rtt_.smoothed(), rtt_.minimum() + kQueueAmongMany);
+  const std::uint64_t wished =
+      bytes_in(many ? trip * 3 / 2 + kAheadAmongMany : rtt_.smoothed() * 2 + kRequestAhead);
   const std::uint64_t choice = context.is_scarce_source(*this) ? kChoiceBytes : 0;
   const std::uint64_t held = std::max<std::uint64_t>(
       context.receive_share(), bytes_in(rtt_.smoothed() * 2 + kLeastRequestAhead));

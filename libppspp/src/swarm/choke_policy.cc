@@ -7,13 +7,13 @@
 namespace ppspp {
 namespace {
 
-constexpr Microseconds kOptimisticTurn = std::chrono::seconds(20);
+constexpr Microseconds kOptimisticTurn = std::chrono::seconds(10);
 constexpr Microseconds kTurn = std::chrono::seconds(20);  // of a seeder's peer
 constexpr Microseconds kQuickTurn = std::chrono::seconds(30);
 constexpr Microseconds kSlowTurn = std::chrono::seconds(10);
 constexpr std::size_t kSlotsPerOptimistic = 8;
 constexpr std::uint64_t kNewcomerChance = 3;
-constexpr int kDraws = 4;
+constexpr int kDraws = 8;
 
 bool several_addresses(std::span<const ChokePeer> peers) {
   return std::any_of(peers.begin(), peers.end(),

@@ -39,7 +39,7 @@ struct ChokeQuestion {
 };
 
 // Marks whom to serve. Fetching ourselves: those who gave most lately, then those who may yet give,
-// and freeriders where upload is left; besides, one in eight is unchoked by chance for 20 s,
+// and freeriders where upload is left; besides, one in eight is unchoked by chance for 10 s,
 // newcomers three times as likely, rather one that has little. Seeding: in turns, who has waited
 // longest or got nothing yet first, quick peers a longer turn than slow ones.
 void choose_unchoked(const ChokeQuestion& question, RandomSource& random);
