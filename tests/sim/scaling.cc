@@ -235,7 +235,10 @@ void Scaling::tell() {
   const double seconds = static_cast<double>(world_.time() - told_at_) / kSecond;
   told_at_ = world_.time();
   if (options_.verbose && seconds > 0) {
-    fmt::print(stderr, "          {}\n", use_.line(options_.peers, options_.upload, seconds));
+    fmt::print(stderr, "          {:.1f} % have left the seeder\n          {}\n",
+               100.0 * static_cast<double>(use_.chunks_out()) /
+                   static_cast<double>(options_.size / options_.chunk_size),
+               use_.line(options_.peers, options_.upload, seconds));
   }
 }
 
