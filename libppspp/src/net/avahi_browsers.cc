@@ -45,16 +45,22 @@ AvahiBrowsers::AvahiBrowsers(std::uint64_t instance, Sink on_found, std::functio
 AvahiProgress AvahiBrowsers::update(AvahiClient* client, const std::vector<SwarmId>& wanted,
                                     TokenBucket& pace, TimePoint now) {
   const std::unordered_set<SwarmId> keep(wanted.begin(), wanted.end());
+  bool gone = false;  // what is left is freed with the client
   std::erase_if(browsers_, [&](auto& entry) {
     Browser& browser = *entry.second;
     const bool kept = keep.contains(entry.first) && !browser.failed;
-    if (!kept && browser.browser != nullptr) avahi_service_browser_free(browser.browser);
+    if (!kept && !gone && browser.browser != nullptr) {
+      gone = avahi_service_browser_free(browser.browser) != AVAHI_OK && avahi_is_gone(client);
+    }
     return !kept;
   });
-  std::erase_if(resolving_, [](const Resolution& resolution) {
-    if (resolution.done) avahi_service_resolver_free(resolution.resolver);
+  std::erase_if(resolving_, [&](const Resolution& resolution) {
+    if (resolution.done && !gone) {
+      gone = avahi_service_resolver_free(resolution.resolver) != AVAHI_OK && avahi_is_gone(client);
+    }
     return resolution.done;
   });
+  if (gone) return AvahiProgress::failed;
   while (!waiting_.empty() && resolving_.size() < kMaxResolving) {
     if (!resolve_next(client, now)) return AvahiProgress::failed;
   }

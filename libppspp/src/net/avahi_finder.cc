@@ -1,6 +1,6 @@
 // DNS-SD by Avahi, which is asked over D-Bus: its library waits for the answer to each call, which
-// takes it a fraction of a millisecond. A daemon that is not there, comes or goes is no trouble,
-// one that hangs is left alone for longer each time.
+// takes it a fraction of a millisecond. A daemon that is not there, comes or goes is no trouble;
+// one that hangs costs the 25 s after which a call is given up, once in ten minutes.
 #include <avahi-client/client.h>
 #include <avahi-common/error.h>
 
@@ -29,6 +29,8 @@ constexpr std::int64_t kChangesAtOnce = 16;
 // Between two tries to reach the message bus, and Avahi where it failed.
 constexpr auto kTryAgain = std::chrono::seconds(2);
 constexpr auto kTryAgainLatest = std::chrono::minutes(10);
+// A call that takes so long has been given up: it is not soon tried again.
+constexpr auto kHangs = std::chrono::seconds(5);
 constexpr auto kWorks = std::chrono::minutes(1);  // so long, and the next failure is the first
 
 class AvahiFinder final : public ServiceFinder {
@@ -68,7 +70,7 @@ class AvahiFinder final : public ServiceFinder {
   TokenBucket pace_{kEachChange, kChangesAtOnce};
   asio::steady_timer timer_;
   std::chrono::steady_clock::duration pause_ = kTryAgain;
-  std::chrono::steady_clock::time_point connected_at_;
+  std::chrono::steady_clock::time_point connected_at_, called_at_;
   bool kicked_ = false;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for handlers under way
 };
@@ -108,7 +110,7 @@ void AvahiFinder::connect() {
   int error = AVAHI_OK;
   state_ = AVAHI_CLIENT_CONNECTING;
   lost_ = false;
-  connected_at_ = std::chrono::steady_clock::now();
+  connected_at_ = called_at_ = std::chrono::steady_clock::now();
   client_ = avahi_client_new(poll_.api(), AVAHI_CLIENT_NO_FAIL, on_client, this, &error);
   if (client_ != nullptr) return kick();
   log(LogLevel::debug, "Avahi: {}", avahi_strerror(error));
@@ -126,7 +128,12 @@ void AvahiFinder::disconnect() {
 void AvahiFinder::try_again() {
   disconnect();
   tell(false);
-  if (std::chrono::steady_clock::now() - connected_at_ > kWorks) pause_ = kTryAgain;
+  const auto at = std::chrono::steady_clock::now();
+  if (at - connected_at_ > kWorks) pause_ = kTryAgain;
+  if (at - called_at_ > kHangs) {
+    log(LogLevel::warning, "Avahi does not answer, and is left alone for a while");
+    pause_ = kTryAgainLatest;
+  }
   timer_.expires_after(pause_);
   pause_ = std::min<std::chrono::steady_clock::duration>(pause_ * 2, kTryAgainLatest);
   timer_.async_wait([this, alive = alive_](const boost::system::error_code& error) {
@@ -159,7 +166,10 @@ void AvahiFinder::kick() {
 
 void AvahiFinder::turn() {
   if (client_ == nullptr) return;
-  if (state_ == AVAHI_CLIENT_FAILURE) return try_again();
+  if (state_ == AVAHI_CLIENT_FAILURE) {
+    called_at_ = std::chrono::steady_clock::now();
+    return try_again();
+  }
   if (std::exchange(lost_, false)) {
     publisher_.free_all();
     browsers_.free_all();
@@ -170,6 +180,7 @@ void AvahiFinder::turn() {
 }
 
 void AvahiFinder::update() {
+  called_at_ = std::chrono::steady_clock::now();
   const auto searched = browsers_.update(client_, choice_.browsed(), pace_, now());
   const auto published = searched == AvahiProgress::failed
                              ? searched

@@ -64,7 +64,9 @@ AvahiProgress AvahiPublisher::update(AvahiClient* client, const std::vector<Swar
   for (auto service = services_.begin(); service != services_.end();) {
     const bool kept = keep.contains(service->first);
     if (!kept && !pace.take(now)) return AvahiProgress::more;
-    if (!kept) give_back(*service->second);
+    if (!kept && !give_back(*service->second) && avahi_is_gone(client)) {
+      return AvahiProgress::failed;
+    }
     service = kept ? std::next(service) : services_.erase(service);
   }
   for (const SwarmId& swarm : wanted) {
@@ -100,10 +102,12 @@ bool AvahiPublisher::begin(Group& group, AvahiClient* client) {
   return group.group != nullptr;
 }
 
-void AvahiPublisher::give_back(Group& group) {
-  if (group.group != nullptr) avahi_entry_group_free(group.group);
+// False: Avahi did not say that it is done.
+bool AvahiPublisher::give_back(Group& group) {
+  const bool done = group.group == nullptr || avahi_entry_group_free(group.group) == AVAHI_OK;
   group.group = nullptr;
   group.state = AVAHI_ENTRY_GROUP_UNCOMMITED;
+  return done;
 }
 
 // False: it is there, or was tried enough. Somebody may want to take our names away from us.
@@ -143,16 +147,21 @@ bool AvahiPublisher::name_host(AvahiClient* client) {
         host_.group, static_cast<AvahiIfIndex>(link.interface), protocol_of(link),
         AVAHI_PUBLISH_NO_REVERSE, name.c_str(), &address);
     if (error != AVAHI_OK) log(LogLevel::debug, "Avahi: {}: {}", name, avahi_strerror(error));
+    if (error != AVAHI_OK && avahi_is_gone(client)) return false;
   }
   return avahi_entry_group_commit(host_.group) == AVAHI_OK || !avahi_is_gone(client);
 }
 
 bool AvahiPublisher::publish(Group& group, const SwarmId& swarm, AvahiClient* client) {
   if (group.state == AVAHI_ENTRY_GROUP_COLLISION) ++group.attempt;
-  give_back(group);
+  if (!give_back(group) && avahi_is_gone(client)) return false;
   bool added = false;
   if (begin(group, client)) {
-    for (const LocalLink& link : links_) added = add_service(group, swarm, link) || added;
+    for (const LocalLink& link : links_) {
+      const bool done = add_service(group, swarm, link);
+      if (!done && avahi_is_gone(client)) return false;
+      added = added || done;
+    }
   }
   if (added && avahi_entry_group_commit(group.group) == AVAHI_OK) return true;
   log(LogLevel::debug, "Avahi: a service is not published: {}",

@@ -51,7 +51,7 @@ class AvahiPublisher {
 
   static void on_state(AvahiEntryGroup* group, AvahiEntryGroupState state, void* user);
   bool begin(Group& group, AvahiClient* client);
-  void give_back(Group& group);
+  static bool give_back(Group& group);
   static bool may_try(const Group& group);
   bool name_host(AvahiClient* client);
   bool publish(Group& group, const SwarmId& swarm, AvahiClient* client);
