@@ -291,6 +291,7 @@ class Channel {
   bool acks_due(Now now) const;
   TimePoint ack_deadline() const;
   static constexpr std::size_t kMostHavesWait = 128;
+  static constexpr std::size_t kManyLive = 8;  // neighbours in a live swarm
   Microseconds have_delay(const ChannelContext& context) const;
   bool haves_wait() const;
   Microseconds short_delay() const;  // how long an ACK or HAVE may wait (decision 5)

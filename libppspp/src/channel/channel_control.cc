@@ -33,7 +33,6 @@ constexpr Microseconds kLeastRequestAhead = std::chrono::milliseconds(2);
 constexpr std::uint64_t kFirstLiveChunks = 32;
 constexpr Microseconds kLiveRequestAhead = std::chrono::milliseconds(150);
 constexpr std::uint64_t kStalledLiveChunks = 2;
-constexpr std::size_t kManyLive = 8;
 constexpr Microseconds kLivePatience = std::chrono::milliseconds(150);
 // The rightmost munro is told again after so long (decision 27), and the end of the feed so often
 // with twice the pause each time.

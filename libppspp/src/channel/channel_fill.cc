@@ -20,7 +20,6 @@ constexpr Microseconds kTrickleEvery = std::chrono::seconds(1);
 // How long a peer waits for others that ask for what nobody has been sent yet.
 constexpr Microseconds kMakesWayFor = std::chrono::seconds(2);
 constexpr Microseconds kLiveStep = std::chrono::milliseconds(15);
-constexpr std::size_t kManyLive = 8;
 constexpr Microseconds kMakesWayStep = std::chrono::milliseconds(50);
 // No message was left out for want of room where there is so much of it: a signed munro is largest.
 constexpr std::size_t kRoomLeft = 700;
