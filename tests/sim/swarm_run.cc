@@ -283,8 +283,10 @@ void SwarmRun::check_memory(NodeId id) {
   const std::int64_t allocated = world_.allocated(id);
   if (allocated < kMemoryFloor || turns_ % kCheckEvery != 0) return;
   const auto statistics = world_.endpoint(id).statistics(world_.now(id));
-  const auto channels = static_cast<std::int64_t>(
+  const auto now = static_cast<std::int64_t>(
       1 + statistics.channels_connecting + statistics.channels_established + statistics.half_open);
+  // Those that have just closed are destroyed a little later.
+  const std::int64_t channels = std::max(now, std::exchange(nodes_[id].channels, now));
   most_allocated_ = std::max(most_allocated_, (allocated - kMemoryFloor) / channels);
   std::int64_t bound = kMemoryFloor + kMemoryPerChannel * channels;
   for (const auto& content : contents_) bound += static_cast<std::int64_t>(content->length());

@@ -60,7 +60,8 @@ class SwarmRun final : public Observer {
   struct Node {
     std::vector<Membership> memberships;
     bool up = true;
-    std::uint64_t spins = 0;  // turns since `spins_since`
+    std::int64_t channels = 0;  // when its memory was last looked at
+    std::uint64_t spins = 0;    // turns since `spins_since`
     SimTime spins_since = 0;
   };
 
