@@ -122,6 +122,7 @@ class LiveSwarm final : public Swarm {
   static constexpr Microseconds kQuiet{1'000'000};
   static constexpr std::uint64_t kMostGroupsGivenUp = 4'096;  // that are looked at one by one
   static constexpr double kFirstFlight = 32'000;
+  static constexpr double kMostSentAhead = 64;  // chunks
   static constexpr std::size_t kToldAtOnce = 8;  // with so many channels HAVEs go out at once
 
   LiveSwarm(SwarmHandle handle, const SwarmMetadata& metadata, std::unique_ptr<ChunkStore> store,

@@ -24,7 +24,6 @@ constexpr Microseconds kSourceRound = std::chrono::milliseconds(300);
 constexpr Microseconds kLessEvery = std::chrono::milliseconds(400);
 constexpr int kLookedAt = 4;
 constexpr double kAnsweredShare = 0.3;  // of the feed
-constexpr double kMostSentAhead = 64;   // chunks
 // Of kSourceRound.
 constexpr std::uint64_t kRoundsToTell = 5;
 constexpr std::uint64_t kRoundsJudged = 8;

@@ -26,7 +26,6 @@ constexpr double kMostFlight = 1e9;
 constexpr double kLaterShare = 0.7;
 constexpr double kAskedOfSourceShare = 0.5;
 constexpr double kCopiesToSpare = 4;
-constexpr double kMostSentAhead = 64;  // chunks
 
 }  // namespace
 
