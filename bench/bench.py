@@ -56,7 +56,7 @@ class Bench:
         self.source.mkdir()
         self.file = self.source / "content"
         self.out = work / "out"
-        self.alone = [] if not self.knows("--no-local-discovery") else ["--no-local-discovery"]
+        self.alone = ["--no-local-discovery"] if self.knows("--no-local-discovery") else []
 
     def path(self, name):
         return self.work / name
