@@ -190,6 +190,22 @@ TEST_SUITE("endpoint/fetching") {
     CHECK(f.requested().empty());
   }
 
+  TEST_CASE("a REQUEST that nothing answers is said again, once, before its peer counts as stalled") {
+    Fetching f;
+    REQUIRE(f.peer->open({Have{{0, 49}}}));
+    CHECK(f.requested().size() == 49);  // lost, as it were; the round trip is not known yet
+    CHECK(f.requested(900ms).empty());
+    CHECK(f.requested(500ms).size() == 49);
+    CHECK(f.requested(500ms).empty());
+    // What has come since is not asked for; the rest is, in the next silence.
+    const std::uint64_t wall = f.world.now(*f.node).wall.microseconds;
+    for (ChunkIndex c = 0; c < 9; ++c) f.peer->say(f.original.with_proof(c, wall));
+    CHECK(f.requested(900ms).empty());
+    const auto again = f.requested(500ms);
+    REQUIRE(again.size() == 40);
+    CHECK(*again.begin() == 9);
+  }
+
   TEST_CASE("choked: no REQUEST, and HAVE does not change that; UNCHOKE does (#160 #161 #158)") {
     Fetching f;
     REQUIRE(f.peer->open({Have{{0, 10}}}));

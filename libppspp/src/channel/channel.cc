@@ -205,7 +205,8 @@ TimePoint Channel::deadline(const ChannelContext& context) const {
   if (!requests_.empty()) {
     const Microseconds patience =
         rtt_.loss_delay() * 2 + rtt_.variation() * 4 + Microseconds(25'000);
-    first = std::min({first, last_data_at_ + stall_timeout(), requests_.overdue_at(patience)});
+    first = std::min({first, last_data_at_ + stall_timeout(), ask_again_at(),
+                      requests_.overdue_at(patience)});
   } else if (retry_at_ > last_fill_at_ && !context.complete()) {
     first = std::min(first, retry_at_);
   }

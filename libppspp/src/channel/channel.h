@@ -281,6 +281,8 @@ class Channel {
   void fill_haves(ByteWriter& out, ChannelContext& context, Now now);
   void repeat_haves(ByteWriter& out, ChannelContext& context, Now now);
   TimePoint repeat_haves_at() const;
+  TimePoint ask_again_at() const;
+  void ask_again(ByteWriter& out, const ChannelContext& context);
   void fill_munro(ByteWriter& out, ChannelContext& context, Now now);
   bool write_munro(ByteWriter& out, std::size_t limit, const SignedMunro& munro,
                    const WireFormat& format);
@@ -358,6 +360,7 @@ class Channel {
   bool unchoked_in_vain_ = false;  // and nothing has come since
   int stalls_ = 0;                 // times in a row that all was taken back
   TimePoint last_data_at_;         // or when requests began to be outstanding
+  TimePoint asked_again_after_{};  // last_data_at_, when what is outstanding was last said again
   TimePoint retry_at_;             // no request before, after a stall
   int refused_in_a_row_ = 0;       // times that chunks came and none was of use
   TimePoint refused_at_ = kNever;

@@ -21,6 +21,9 @@ constexpr std::uint64_t kMaxRequestBytes = 64 << 20;
 constexpr std::uint64_t kKnownAfterBytes = 32 << 10;
 constexpr Microseconds kStartLasts = std::chrono::milliseconds(100);
 constexpr std::uint64_t kStalledRequestChunks = 4;
+// REQUESTs are said again after so long at the least, and so many runs of them.
+constexpr Microseconds kAskAgainAfter = std::chrono::milliseconds(250);
+constexpr int kMostAskedAgain = 16;
 constexpr Microseconds kRequestAhead = std::chrono::milliseconds(200);
 constexpr Microseconds kAheadAmongMany = std::chrono::milliseconds(100);
 // What is asked for waits with the sender while its uplink is busy: a longer queue there brings no
@@ -97,6 +100,7 @@ void Channel::fill_control(ByteWriter& out, ChannelContext& context, Now now) {
     cancels_.remove(named);
   }
   fill_requests(out, context, now);
+  if (now.monotonic >= ask_again_at()) ask_again(out, context);
   // What has to be said anyway takes the rest along: a datagram costs more than a few octets.
   const bool leaving = out.size() > 4 || answer_now_ || keep_alive;
   if (acks_due(now) || (leaving && !acks_.empty())) fill_acks(out, context, now);
@@ -307,6 +311,28 @@ std::uint64_t Channel::least_requested(ChannelContext& context, Now now) const {
       bytes_received_ >= kKnownAfterBytes && now.monotonic >= busy_since_ + kStartLasts;
   if (known && others > 1) return kLeastRequestBytes;
   return std::max(kFirstRequestBytes / others, kFirstAmongManyBytes);
+}
+
+// A REQUEST that was lost shows in silence only, where no later one is answered. So what is
+// outstanding is said again, once in each silence and well before the peer counts as stalled.
+TimePoint Channel::ask_again_at() const {
+  const bool quiet = requests_.empty() || stalls_ > 0 || asked_again_after_ == last_data_at_;
+  if (quiet || options_.live) return kNever;
+  return last_data_at_ +
+         std::max<Microseconds>(rtt_.probe_timeout(short_delay(), 0) * 3 / 2, kAskAgainAfter);
+}
+
+void Channel::ask_again(ByteWriter& out, const ChannelContext& context) {
+  asked_again_after_ = last_data_at_;
+  int runs = 0;
+  requests_.for_each([&](ChunkRange range) {
+    while (!range.empty() && ++runs <= kMostAskedAgain && out.fits(context.format().have_size())) {
+      const ChunkRange named = nameable_front(range, context.format());
+      if (named.empty()) return;
+      write_request(out, named, context.format());
+      range.begin = named.end;
+    }
+  });
 }
 
 // What the peer delivers, or what it did before a pause in which nothing was asked of it.
