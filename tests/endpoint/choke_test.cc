@@ -140,6 +140,28 @@ TEST_SUITE("endpoint/choke") {
     CHECK_FALSE(Crowd::said<Unchoke>(late.hear(60s)));
   }
 
+  TEST_CASE("where nobody has asked for anything for half a minute, nobody is choked") {
+    Crowd crowd(12);
+    for (Puppet& peer : crowd.peers) REQUIRE(peer.open());
+    const auto choked = [&] {
+      const auto channels = crowd.node.channels(crowd.node.swarm());
+      return std::ranges::count_if(channels, &ChannelStatus::choked_by_us);
+    };
+    CHECK(choked() > 0);
+    crowd.world.run_for(40s);
+    CHECK(choked() == 0);
+    const auto turns = [&] {
+      return crowd.node.endpoint().statistics(crowd.world.now(crowd.node)).swarm_turns;
+    };
+    const auto before = turns();
+    crowd.world.run_for(60s);
+    CHECK(choked() == 0);
+    CHECK(turns() - before < 100);  // it is at rest: else it looks at all twice a second
+    for (Puppet& peer : crowd.peers) peer.say({Request{{0, 900}}});
+    crowd.world.run_for(15s);
+    CHECK(choked() > 0);
+  }
+
   TEST_CASE("a peer that does not list CHOKE is never told it, and is served slowly (7.10)") {
     Crowd crowd(9);
     for (int i = 0; i < 8; ++i) {

@@ -11,6 +11,7 @@ constexpr Microseconds kFirstReviewAfter = std::chrono::seconds(2);
 constexpr Microseconds kNewcomerFor = std::chrono::seconds(60);
 constexpr Microseconds kTimeToGive = std::chrono::seconds(15);
 constexpr Microseconds kIdleAfter = std::chrono::seconds(5);
+constexpr Microseconds kRestAfter = std::chrono::seconds(30);
 // Who took so much and gave less than a 32nd of it is taken for a freerider.
 constexpr std::uint64_t kTakenToJudge = 64 << 10;
 constexpr std::uint64_t kLeastShareGiven = 32;
@@ -39,6 +40,7 @@ void Choker::admit(Channel& fresh, const Scene& scene, Now now) {
         return channel != &fresh && may_want(*channel, scene) && !channel->choking();
       });
   stir();
+  stirred_at_ = now.monotonic;
   if (static_cast<std::size_t>(served) < std::max(kFew, gauge_.slots())) return;
   fresh.set_choking(true);
   ++counts_.chokes;
@@ -72,9 +74,12 @@ void Choker::review(const Scene& scene, RandomSource& random, std::vector<Channe
                     Now now) {
   if (full_review_at_ == TimePoint{}) full_review_at_ = now.monotonic + kFirstReviewAfter;
   const bool full = now.monotonic >= full_review_at_;
+  if (scene.uploaded != uploaded_) stirred_at_ = now.monotonic;
   gauge_.read(scene.channels, scene.chunk_size, choked_any_, now);
   look(scene, full, now);
-  if (nobody_waits()) {
+  // Where for long nobody has asked for anything, nobody waits: they may all be complete, and not
+  // have told us, who are (3.2 #60).
+  if (nobody_waits() || now.monotonic - stirred_at_ >= kRestAfter) {
     for (ChokePeer& peer : peers_) peer.chosen = true;
   } else {
     choose(scene, random, now);

@@ -74,6 +74,7 @@ class Choker {
   std::vector<Channel*> channels_;  // of peers_
   bool choked_any_ = false;
   std::uint64_t uploaded_ = 0;
+  TimePoint stirred_at_{};  // something was uploaded, or somebody came
   TimePoint next_ = kNever;
   TimePoint full_review_at_{};
   Counts counts_;
