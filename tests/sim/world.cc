@@ -4,10 +4,12 @@
 #include <utility>
 
 #include "base/assert.h"
-#include "sim/heap.h"
+#include "support/heap.h"
 
 namespace ppspp::sim {
 namespace {
+
+using test::HeapMeter;
 
 constexpr std::size_t kHeaders = 28;                  // of IPv4 and UDP
 constexpr std::uint32_t kFirstAddress = 0x0b00'0000;  // 11.0.0.0, a public network

@@ -3,10 +3,12 @@
 
 #include <cstdint>
 
-namespace ppspp::sim {
+namespace ppspp::test {
 
 // Octets that operator new gave and delete has not had back, of the whole process.
 std::int64_t heap_in_use();
+// How often it gave something.
+std::int64_t allocations();
 
 // Adds what is allocated while it lives, less what is freed, to a sum.
 class HeapMeter {
@@ -21,4 +23,4 @@ class HeapMeter {
   std::int64_t before_;
 };
 
-}  // namespace ppspp::sim
+}  // namespace ppspp::test

@@ -1,4 +1,4 @@
-#include "sim/heap.h"
+#include "support/heap.h"
 
 #include <malloc.h>
 
@@ -8,10 +8,13 @@
 
 namespace {
 
-std::int64_t in_use = 0;  // simulations have one thread
+// Programs that count have one thread.
+std::int64_t in_use = 0;
+std::int64_t given = 0;
 
 void* allocate_if_possible(std::size_t size) {
   void* const place = std::malloc(size == 0 ? 1 : size);
+  ++given;
   if (place != nullptr) in_use += static_cast<std::int64_t>(malloc_usable_size(place));
   return place;
 }
@@ -55,10 +58,14 @@ void operator delete[](void* place, std::size_t) noexcept {
   release(place);
 }
 
-namespace ppspp::sim {
+namespace ppspp::test {
 
 std::int64_t heap_in_use() {
   return in_use;
 }
 
-}  // namespace ppspp::sim
+std::int64_t allocations() {
+  return given;
+}
+
+}  // namespace ppspp::test
