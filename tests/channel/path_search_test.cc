@@ -52,6 +52,27 @@ TEST_SUITE("channel/path_search") {
     CHECK(odd.size() == 1'452);
   }
 
+  TEST_CASE("sizes with no room for another chunk are passed over, but for the largest") {
+    PathSearch path(1'452, 65'487);
+    path.skip_below(16'400);
+    CHECK(path.probe_size(kStart) == 32'768);
+    path.on_probe_sent();
+    path.on_acked(24'600, true, kStart);
+    CHECK(path.size() == 24'600);
+    path.skip_below(32'800);
+    CHECK(path.probe_size(kStart) == 65'487);
+    path.skip_below(120'000);
+    CHECK(path.probe_size(kStart) == 65'487);
+  }
+
+  TEST_CASE("while a probe is under way its size stays what is looked at") {
+    PathSearch path(1'452, 65'487);
+    path.on_probe_sent();
+    path.skip_below(16'400);
+    path.on_lost(8'952, true, kStart);
+    CHECK(path.probe_size(kStart) == 8'952);
+  }
+
   TEST_CASE("a probe lost by chance is tried again; after three the rung rests for ten minutes") {
     PathSearch path(1'452, 65'487);
     for (int i = 0; i < 3; ++i) {

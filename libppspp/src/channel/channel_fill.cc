@@ -100,6 +100,8 @@ std::optional<Filled> Channel::fill_train(std::span<std::byte> buffer, std::size
   if (room == 0) return std::nullopt;
 
   std::size_t limit = std::max(std::min(path_.size(), room), std::min(one_chunk, path_.size()));
+  const std::size_t chunks_now = std::max<std::size_t>((path_.size() - 4) / (one_chunk - 4), 1);
+  path_.skip_below(4 + (chunks_now + 1) * (one_chunk - 4));
   const std::size_t probe_size = path_.probe_size(now.monotonic);
   // What a feed has lost once must not wait for a probe that is lost.
   const bool may_be_lost = !options_.live || !resent;

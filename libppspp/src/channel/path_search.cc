@@ -29,6 +29,10 @@ std::size_t PathSearch::probe_size(TimePoint now) const {
   return next < ceiling_ || now >= retry_at_ ? next : 0;
 }
 
+void PathSearch::skip_below(std::size_t useful) {
+  while (!probing_ && rung_ + 1 < std::size(kRungs) && kRungs[rung_] < useful) ++rung_;
+}
+
 void PathSearch::on_acked(std::size_t size, bool probe, TimePoint now) {
   if (size > base_) lost_in_a_row_ = 0;
   if (!probe) return;

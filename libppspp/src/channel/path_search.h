@@ -17,6 +17,8 @@ class PathSearch {
   std::size_t size() const { return size_; }  // octets that are known to arrive
   // The size to probe with now; 0: no probe is due.
   std::size_t probe_size(TimePoint now) const;
+  // Sizes below `useful` are passed over: they have no room for another chunk.
+  void skip_below(std::size_t useful);
 
   void on_probe_sent() { probing_ = true; }
   void on_acked(std::size_t size, bool probe, TimePoint now);
