@@ -1,34 +1,15 @@
 // bench_udp CHUNK_SIZE OCTETS: how fast two processes move datagrams over loopback when they do
 // nothing else, with sendmmsg/recvmmsg and with segmentation offload (GSO/GRO). A datagram is a
 // chunk with the headers of a DATA message. Prints one JSON object per line.
-#include <fmt/core.h>
-#include <netinet/in.h>
-#include <netinet/udp.h>
-#include <poll.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
-#include <sys/time.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include <algorithm>
 #include <array>
-#include <cerrno>
-#include <chrono>
-#include <cstdint>
-#include <cstdio>
-#include <cstdlib>
-#include <cstring>
-#include <string_view>
 #include <vector>
+
+#include "loopback.h"
 
 namespace {
 
-constexpr std::size_t kHeaders = 50;                   // channel, DATA header, some INTEGRITY
-constexpr std::size_t kMaxPayload = 65'507;            // of one datagram or train
-constexpr std::size_t kWindow = std::size_t{1} << 20;  // octets under way; fits the receive buffer
-constexpr int kBufferSize = 4 << 20;
-constexpr unsigned kBatch = 32;  // datagrams or trains per call
+constexpr std::size_t kHeaders = 50;  // channel, DATA header, some INTEGRITY
+constexpr unsigned kBatch = 32;       // datagrams or trains per call
 
 enum class Mode { batches, offload };
 
@@ -38,43 +19,10 @@ struct Load {
   std::size_t segments;  // datagrams per message handed to the kernel
   std::uint64_t total;   // datagrams
   std::size_t message() const { return datagram * segments; }
-  std::uint64_t window() const { return std::max<std::uint64_t>(kWindow / datagram, 2 * segments); }
-};
-
-[[noreturn]] void die(const char* what) {
-  fmt::print(stderr, "bench_udp: {}: {}\n", what, std::strerror(errno));
-  std::exit(1);
-}
-
-void set(int socket, int level, int option, int value) {
-  if (setsockopt(socket, level, option, &value, sizeof value) != 0) die("setsockopt");
-}
-
-sockaddr_in loopback(in_port_t port) {
-  sockaddr_in address = {};
-  address.sin_family = AF_INET;
-  address.sin_port = port;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  return address;
-}
-
-const sockaddr* generic(const sockaddr_in& address) {
-  return reinterpret_cast<const sockaddr*>(&address);
-}
-
-// A bound socket with large buffers, and its address.
-int open_socket(sockaddr_in& address) {
-  const int fd = socket(AF_INET, SOCK_DGRAM, 0);
-  address = loopback(0);
-  socklen_t size = sizeof address;
-  if (fd < 0 || bind(fd, generic(address), size) != 0 ||
-      getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
-    die("socket");
+  std::uint64_t window() const {
+    return std::max<std::uint64_t>(bench::kWindow / datagram, 2 * segments);
   }
-  set(fd, SOL_SOCKET, SO_RCVBUF, kBufferSize);
-  set(fd, SOL_SOCKET, SO_SNDBUF, kBufferSize);
-  return fd;
-}
+};
 
 // Buffers for kBatch messages in one call.
 struct Batch {
@@ -91,28 +39,17 @@ struct Batch {
   std::array<mmsghdr, kBatch> headers;
 };
 
-// Tells the sender how many datagrams arrived, after each batch: its window is what keeps the
-// receive buffer from running over.
 void receive_all(int fd, const Load& load) {
   Batch batch(load.mode == Mode::offload ? 65'536 : load.datagram);
   std::uint64_t received = 0;
   while (received < load.total) {
     const int count = recvmmsg(fd, batch.headers.data(), kBatch, MSG_WAITFORONE, nullptr);
-    if (count < 0) die("recvmmsg");
+    if (count < 0) bench::die("recvmmsg");
     for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i) {
       received += (batch.headers[i].msg_len + load.datagram - 1) / load.datagram;
     }
-    if (send(fd, &received, sizeof received, 0) < 0) die("send");
+    bench::acknowledge(fd, received);
   }
-}
-
-void take_acks(int fd, bool wait, std::uint64_t& acked) {
-  std::uint64_t value = 0;
-  if (wait) {
-    pollfd readable = {fd, POLLIN, 0};
-    if (poll(&readable, 1, 5000) != 1) die("no acknowledgement in 5 s: poll");
-  }
-  while (recv(fd, &value, sizeof value, MSG_DONTWAIT) > 0) acked = std::max(acked, value);
 }
 
 void send_all(int fd, const Load& load) {
@@ -125,59 +62,21 @@ void send_all(int fd, const Load& load) {
         {room / load.segments, (load.total - sent) / load.segments, std::uint64_t{kBatch}});
     if (messages > 0) {
       const int count = sendmmsg(fd, batch.headers.data(), static_cast<unsigned>(messages), 0);
-      if (count < 0) die("sendmmsg");
+      if (count < 0) bench::die("sendmmsg");
       sent += static_cast<std::uint64_t>(count) * load.segments;
     }
-    take_acks(fd, messages == 0, acked);
+    bench::take_acks(fd, messages == 0, acked);
   }
-}
-
-double cpu_seconds(int whose) {
-  rusage usage = {};
-  getrusage(whose, &usage);
-  const auto seconds = [](const timeval& t) {
-    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
-  };
-  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
 void measure(std::string_view name, const Load& load, std::size_t chunk_size) {
-  sockaddr_in sender_address;
-  sockaddr_in receiver_address;
-  const int sender = open_socket(sender_address);
-  const int receiver = open_socket(receiver_address);
-  if (connect(sender, generic(receiver_address), sizeof receiver_address) != 0 ||
-      connect(receiver, generic(sender_address), sizeof sender_address) != 0) {
-    die("connect");
-  }
-  if (load.mode == Mode::offload) {
-    set(sender, SOL_UDP, UDP_SEGMENT, static_cast<int>(load.datagram));
-    set(receiver, SOL_UDP, UDP_GRO, 1);
-  }
-  const double sender_before = cpu_seconds(RUSAGE_SELF);
-  const double receiver_before = cpu_seconds(RUSAGE_CHILDREN);
-  const auto start = std::chrono::steady_clock::now();
-  const pid_t child = fork();
-  if (child < 0) die("fork");
-  if (child == 0) {
-    receive_all(receiver, load);
-    _exit(0);
-  }
-  send_all(sender, load);
-  int status = 0;
-  if (waitpid(child, &status, 0) != child || status != 0) die("the receiver failed: waitpid");
-  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-  close(sender);
-  close(receiver);
-  const double octets = static_cast<double>(load.total * chunk_size);
-  const double gib = octets / (1 << 30);
-  fmt::print(
-      "{{\"what\":\"{}\",\"message\":{},\"mb_per_s\":{:.1f},\"source_s_per_gib\":{:.3f},"
-      "\"receiver_s_per_gib\":{:.3f}}}\n",
-      name, chunk_size, octets / seconds.count() / 1e6,
-      (cpu_seconds(RUSAGE_SELF) - sender_before) / gib,
-      (cpu_seconds(RUSAGE_CHILDREN) - receiver_before) / gib);
-  std::fflush(stdout);
+  const bench::Pair sockets = bench::open_pair();
+  if (load.mode == Mode::offload) bench::use_offload(sockets, load.datagram);
+  bench::measure(
+      name, chunk_size, load.total * chunk_size, [&] { send_all(sockets.sender, load); },
+      [&] { receive_all(sockets.receiver, load); });
+  close(sockets.sender);
+  close(sockets.receiver);
 }
 
 }  // namespace
@@ -185,12 +84,12 @@ void measure(std::string_view name, const Load& load, std::size_t chunk_size) {
 int main(int argc, char** argv) {
   const std::size_t chunk_size = argc == 3 ? std::strtoull(argv[1], nullptr, 10) : 0;
   const std::uint64_t octets = argc == 3 ? std::strtoull(argv[2], nullptr, 10) : 0;
-  if (chunk_size == 0 || chunk_size + kHeaders > kMaxPayload || octets == 0) {
+  if (chunk_size == 0 || chunk_size + kHeaders > bench::kMaxPayload || octets == 0) {
     fmt::print(stderr, "usage: bench_udp CHUNK_SIZE OCTETS\n");
     return 2;
   }
   const std::size_t datagram = chunk_size + kHeaders;
-  const std::size_t segments = std::min<std::size_t>(60, kMaxPayload / datagram);
+  const std::size_t segments = std::min(bench::kMaxSegments, bench::kMaxPayload / datagram);
   // A whole number of trains, so that every message is full.
   const std::uint64_t total = std::max<std::uint64_t>(octets / chunk_size / segments, 1) * segments;
   measure("UDP, sendmmsg and recvmmsg", {Mode::batches, datagram, 1, total}, chunk_size);
