@@ -186,7 +186,8 @@ TEST_SUITE("endpoint/bounds") {
     world.run_for(1s);
     CHECK(at(leecher).swarms == 0);
     CHECK(at(leecher).channels_established == 0);
-    CHECK(at(seeder).swarms_active == 0);
+    // Its closing HANDSHAKE may have been lost.
+    CHECK(world.run_until([&] { return at(seeder).swarms_active == 0; }, 300s));
     CHECK(at(leecher).static_swarms.bytes_in == 1'000'000);
     leecher.join(original.metadata);
     leecher.add_peer(leecher.swarm(), seeder);
