@@ -5,7 +5,6 @@
 namespace ppspp {
 namespace {
 
-constexpr Microseconds kTick = std::chrono::milliseconds(500);
 constexpr Microseconds kReviewEvery = std::chrono::seconds(10);
 constexpr Microseconds kFirstReviewAfter = std::chrono::seconds(2);
 constexpr Microseconds kNewcomerFor = std::chrono::seconds(60);
@@ -39,7 +38,7 @@ void Choker::admit(Channel& fresh, const Scene& scene, Now now) {
       std::count_if(scene.channels.begin(), scene.channels.end(), [&](const Channel* channel) {
         return channel != &fresh && may_want(*channel, scene) && !channel->choking();
       });
-  stir();
+  if (next_ == kNever) next_ = TimePoint{};
   stirred_at_ = now.monotonic;
   if (static_cast<std::size_t>(served) < std::max(kFew, gauge_.slots())) return;
   fresh.set_choking(true);
@@ -198,7 +197,12 @@ void Choker::schedule(const Scene& scene, Now now) {
   const bool several = peers_.size() > kFew || (scene.seeding && peers_.size() > 1);
   const bool busy = scene.uploaded != uploaded_;
   uploaded_ = scene.uploaded;
+  interested_ = peers_.size();
+  reviewed_at_ = now.monotonic;
   next_ = choked_any_ || (several && busy) ? now.monotonic + kTick : kNever;
+  if (next_ != kNever || peers_.capacity() <= kFew) return;
+  std::vector<ChokePeer>().swap(peers_);
+  std::vector<Channel*>().swap(channels_);
 }
 
 }  // namespace ppspp

@@ -38,16 +38,16 @@ class Choker {
   void admit(Channel& fresh, const Scene& scene, Now now);
   // It ends: who comes back is not new.
   void remember(const Channel& gone);
-  // Something was sent.
-  void stir() {
-    if (next_ == kNever) next_ = TimePoint{};
+  // Something was sent. A look at very many channels is not due each time that this happens.
+  void stir(std::size_t channels) {
+    if (next_ == kNever) next_ = channels > kVeryMany ? reviewed_at_ + kTick : TimePoint{};
   }
   void rest() { next_ = kNever; }
   void review(const Scene& scene, RandomSource& random, std::vector<ChannelId>& touched, Now now);
   TimePoint deadline() const { return next_; }
 
   const UploadGauge& gauge() const { return gauge_; }
-  std::size_t interested() const { return peers_.size(); }  // as of the last review
+  std::size_t interested() const { return interested_; }  // as of the last review
   const Counts& counts() const { return counts_; }
 
   static constexpr std::size_t kFew = 8;  // peers, of whom nobody is choked
@@ -57,6 +57,8 @@ class Choker {
     TransportAddress peer;
     GiveAndTake account;
   };
+  static constexpr Microseconds kTick = std::chrono::milliseconds(500);
+  static constexpr std::size_t kVeryMany = 64;
   static constexpr std::size_t kMostRemembered = 256;
 
   void recall(Channel& fresh, Now now);
@@ -72,9 +74,11 @@ class Choker {
   std::vector<Past> past_;  // the newest last
   std::vector<ChokePeer> peers_;
   std::vector<Channel*> channels_;  // of peers_
+  std::size_t interested_ = 0;
   bool choked_any_ = false;
   std::uint64_t uploaded_ = 0;
   TimePoint stirred_at_{};  // something was uploaded, or somebody came
+  TimePoint reviewed_at_{};
   TimePoint next_ = kNever;
   TimePoint full_review_at_{};
   Counts counts_;

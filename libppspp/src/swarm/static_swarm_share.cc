@@ -35,7 +35,7 @@ void StaticSwarm::share_upload(Now now) {
 
 void StaticSwarm::count_sent(std::uint64_t bytes, std::uint64_t resent_chunks) {
   Swarm::count_sent(bytes, resent_chunks);
-  if (sharing_ != nullptr && channels_.size() > 1) sharing_->choker.stir();
+  if (sharing_ != nullptr && channels_.size() > 1) sharing_->choker.stir(channels_.size());
 }
 
 bool StaticSwarm::makes_way(const Channel& channel, Now now) {
