@@ -84,6 +84,25 @@ void print_active(std::size_t active, std::size_t idle, bool sending) {
   std::fflush(stdout);
 }
 
+// One channel sends, among `idle` ones of the same swarm to peers that have everything.
+void print_same_swarm(std::size_t idle) {
+  ManyPeers world;
+  const Contents contents(16'384);
+  world.join(contents, 0, true);
+  add_in_steps(world, idle, [&](std::size_t) { world.add_peer(contents, 0, true); });
+  world.run_for(110s);
+  world.add_peer(contents, 0, false);
+  world.run_datagrams(1'000, 2s);
+  const auto before = world.cost();
+  world.run_for(8s);
+  const auto after = world.cost();
+  const auto n = static_cast<double>(after.datagrams - before.datagrams);
+  fmt::print(
+      "{{\"what\":\"same swarm\",\"idle\":{},\"datagrams\":{:.0f},\"us_per_datagram\":{:.3f}}}\n",
+      idle, n, (after.cpu_s - before.cpu_s) * 1e6 / n);
+  std::fflush(stdout);
+}
+
 }  // namespace
 
 int main() {
@@ -98,5 +117,6 @@ int main() {
     print_active(1'000, 0, sending);
     print_active(1'000, 10'000, sending);
   }
+  for (const std::size_t idle : {0U, 100U, 1'000U}) print_same_swarm(idle);
   return 0;
 }

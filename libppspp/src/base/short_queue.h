@@ -67,6 +67,13 @@ class ShortQueue {
     capacity_ = 0;
   }
 
+  // Gives back all room that nothing stands in now, if it is empty.
+  void release() {
+    if (size_ != 0) return;
+    items_.reset();
+    capacity_ = head_ = 0;
+  }
+
   // Before the item at `place`.
   void insert(T* place, const T& item) {
     const auto before = static_cast<std::size_t>(place - begin());

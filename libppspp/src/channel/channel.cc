@@ -205,8 +205,8 @@ TimePoint Channel::deadline(const ChannelContext& context) const {
   if (!requests_.empty()) {
     const Microseconds patience =
         rtt_.loss_delay() * 2 + rtt_.variation() * 4 + Microseconds(25'000);
-    first = std::min({first, last_data_at_ + stall_timeout(), ask_again_at(),
-                      requests_.overdue_at(patience)});
+    first = std::min(
+        {first, last_data_at_ + stall_timeout(), ask_again_at(), requests_.overdue_at(patience)});
   } else if (retry_at_ > last_fill_at_ && !context.complete()) {
     first = std::min(first, retry_at_);
   }
@@ -295,6 +295,23 @@ void Channel::cancel(ChunkRange range) {
 void Channel::count_sent_datagram(Now now) {
   last_sent_at_ = now.monotonic;
   ++sent_since_received_;
+}
+
+// Nothing was said for so long that a keep-alive is due: of many channels most are so. What they
+// had room for when they were busy would be most of their memory.
+void Channel::give_memory_back(Now now) {
+  for (RangeList* list : {&acks_, &acks_said_, &haves_, &cancels_}) list->release();
+  requests_.release();
+  wanted_.release();
+  sent_.release();
+  plan_.release();
+  ledbat_.release(now.monotonic);
+  if (to_tell_.empty()) std::vector<PeerToTell>().swap(to_tell_);
+  if (requests_.empty() && !options_.live) {
+    std::vector<ClaimedHash>().swap(early_hashes_);
+    std::vector<std::byte>().swap(early_octets_);
+    next_early_ = 0;
+  }
 }
 
 void Channel::check_invariants() const {

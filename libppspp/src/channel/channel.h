@@ -220,6 +220,7 @@ class Channel {
     std::vector<Bin> uncles;
     std::size_t sent = 0;  // of the hashes
     void forget();         // and keeps its room
+    void release();        // gives it back, if there is no plan
     std::size_t size() const { return peaks.size() + uncles.size(); }
     std::size_t left() const { return size() - sent; }
     std::size_t octets_left(const WireFormat& format) const;
@@ -228,6 +229,7 @@ class Channel {
 
   void set_state(ConversationState state) { state_ = std::move(state); }
   void count_sent_datagram(Now now);
+  void give_memory_back(Now now);
   void update_rate(Now now);
 
   // channel_handshake.cc

@@ -47,6 +47,7 @@ std::optional<Filled> Channel::fill(std::span<std::byte> buffer, std::size_t all
   }
   if (!filled) return std::nullopt;
   answer_now_ = false;
+  if (keep_alive) give_memory_back(now);
   count_sent_datagram(now);
   return filled;
 }
@@ -334,6 +335,12 @@ void Channel::Plan::forget() {
   peaks.clear();
   uncles.clear();
   sent = 0;
+}
+
+void Channel::Plan::release() {
+  if (chunk) return;
+  std::vector<Bin>().swap(peaks);
+  std::vector<Bin>().swap(uncles);
 }
 
 std::size_t Channel::Plan::octets_left(const WireFormat& format) const {

@@ -36,6 +36,7 @@ class OutstandingRequests {
   TimePoint overdue_at(Microseconds patience) const;
 
   bool empty() const { return entries_.empty(); }
+  void release() { entries_.release(); }  // gives back its room, if it is empty
   std::uint64_t chunks() const { return chunks_; }
   std::optional<TimePoint> oldest_request() const;
   // The oldest run that is still outstanding; empty if there is none.

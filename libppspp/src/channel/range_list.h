@@ -23,6 +23,9 @@ class RangeList {
   ChunkRange front() const { return ranges_.front(); }
   void pop_front() { ranges_.erase(ranges_.begin()); }
   void clear() { ranges_.clear(); }
+  void release() {  // what it has room for and does not need
+    if (ranges_.empty()) std::vector<ChunkRange>().swap(ranges_);
+  }
   const std::vector<ChunkRange>& ranges() const { return ranges_; }
 
  private:

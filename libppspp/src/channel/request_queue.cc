@@ -140,6 +140,10 @@ void RequestQueue::clear() {
   chunks_ = 0;
 }
 
+void RequestQueue::release() {
+  for (Ranges* ranges : {&lost_, &pushed_, &asked_, &deferred_}) ranges->release();
+}
+
 std::optional<RequestQueue::Next> RequestQueue::next() const {
   const Ranges& ranges = front_ranges();
   if (ranges.empty()) return std::nullopt;

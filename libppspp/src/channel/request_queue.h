@@ -24,6 +24,7 @@ class RequestQueue {
   void add_pushed(ChunkRange range);
   void remove(ChunkRange range);
   void clear();
+  void release();  // gives back the room of what is empty
 
   // Puts what was asked for and is in `spread` behind all else, until the next chunk is one that is
   // not. Looks at a bounded number of runs.

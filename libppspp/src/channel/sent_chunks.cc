@@ -285,4 +285,10 @@ std::size_t SentChunks::memory() const {
   return datagrams_.capacity() * sizeof(Datagram) + index_.capacity() * sizeof(Run);
 }
 
+void SentChunks::release() {
+  if (!datagrams_.empty() || !index_.empty()) return;
+  std::vector<Datagram>().swap(datagrams_);
+  std::vector<Run>().swap(index_);
+}
+
 }  // namespace ppspp

@@ -82,6 +82,7 @@ class SentChunks {
   TimePoint oldest_sent_at() const;  // not if empty
   TimePoint newest_sent_at() const;  // not if empty
   std::size_t memory() const;
+  void release();  // gives back its room, if nothing is in flight
 
  private:
   struct Run {

@@ -3,8 +3,14 @@
 #include "congestion/duration.h"
 
 namespace ppspp {
+namespace {
+
+constexpr Microseconds kLongPast = std::chrono::minutes(1);  // more than a round trip
+
+}  // namespace
 
 void CurrentDelayFilter::on_sample(std::int64_t delay, Microseconds rtt, TimePoint now) {
+  if (slices_.empty()) slices_.resize(kSlices);
   Slice* slice = &slices_.at(newest_);
   const bool turned_back = now < slice->begin;
   if (slice->samples == 0 || turned_back || elapsed(now, slice->begin) > rtt / 8) {
@@ -21,7 +27,7 @@ std::optional<std::int64_t> CurrentDelayFilter::minimum(Microseconds span, std::
                                                         Microseconds rtt, TimePoint now) const {
   std::optional<std::int64_t> minimum;
   std::size_t seen = 0;
-  for (std::size_t i = 0; i < kSlices; ++i) {
+  for (std::size_t i = 0; i < slices_.size(); ++i) {
     const Slice& slice = slices_.at((newest_ + kSlices - i) % kSlices);
     if (slice.samples == 0) break;
     const Microseconds age = elapsed(now, slice.begin);
@@ -35,6 +41,11 @@ std::optional<std::int64_t> CurrentDelayFilter::minimum(Microseconds span, std::
 
 void CurrentDelayFilter::shift(std::int64_t difference) {
   for (Slice& slice : slices_) slice.minimum = delay_sum(slice.minimum, difference);
+}
+
+void CurrentDelayFilter::release(TimePoint now) {
+  if (slices_.empty() || elapsed(now, slices_.at(newest_).begin) < kLongPast) return;
+  std::vector<Slice>().swap(slices_);
 }
 
 }  // namespace ppspp

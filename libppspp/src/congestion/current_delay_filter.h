@@ -4,10 +4,10 @@
 // trip, so that the memory is fixed and no sample costs more than a look at a few slices.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "ppspp/time.h"
 
@@ -23,6 +23,7 @@ class CurrentDelayFilter {
                                       TimePoint now) const;
 
   void shift(std::int64_t difference);
+  void release(TimePoint now);  // gives its memory back, if all samples are long past
 
  private:
   struct Slice {
@@ -32,7 +33,7 @@ class CurrentDelayFilter {
   };
   static constexpr std::size_t kSlices = 10;
 
-  std::array<Slice, kSlices> slices_ = {};
+  std::vector<Slice> slices_;  // kSlices, or none before the first sample
   std::size_t newest_ = 0;
 };
 

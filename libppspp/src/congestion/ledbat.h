@@ -47,6 +47,8 @@ class LedbatController {
   // Nothing acknowledged within CTO: the window becomes one segment (2.4.2). What is in flight
   // stays there until it is acknowledged, lost or discarded.
   void on_timeout(TimePoint now);
+  // It may be idle for long: gives back memory that tells nothing any more.
+  void release(TimePoint now) { queue_.release(now); }
   // Octets leave the flight without a word about the path (the channel forgets them).
   void on_discarded(std::size_t bytes);
 

@@ -40,6 +40,7 @@ class QueueingDelay {
   // Whether the base has since the last call fallen by more than noise: it had been the delay of
   // somebody's queue, or the peer's clock was set back.
   bool take_base_fell();
+  void release(TimePoint now) { current_.release(now); }
 
  private:
   void smooth(std::int64_t delay, TimePoint now);

@@ -33,7 +33,7 @@ bool FairShare::later(const Asleep& a, const Asleep& b) {
   return a.until != b.until ? a.until > b.until : a.order > b.order;
 }
 
-void FairShare::set(std::optional<Limit>& limit, std::optional<std::uint64_t> rate,
+void FairShare::set(std::unique_ptr<Limit>& limit, std::optional<std::uint64_t> rate,
                     TimePoint now) const {
   if (!rate || *rate == 0) return limit.reset();
   const std::size_t burst = burst_of(*rate);
@@ -42,7 +42,7 @@ void FairShare::set(std::optional<Limit>& limit, std::optional<std::uint64_t> ra
   if (limit) {
     limit->bucket.set(*rate, burst, now);
   } else {
-    limit.emplace(Limit{TokenBucket(*rate, burst, now), 0});
+    limit = std::make_unique<Limit>(Limit{TokenBucket(*rate, burst, now), 0});
   }
   limit->batch = static_cast<std::size_t>(std::clamp<std::uint64_t>(batch, least_, burst));
 }
@@ -76,7 +76,7 @@ std::uint64_t FairShare::allowance(Lane& lane, Waiter& waiter, bool turn, TimePo
   if (!enforced(lane, waiter)) return allowed;
   if (!turn && total_ && others_wait(lane)) return 0;
   if (!turn && waiter.was_early && others_wait(lane, waiter)) return 0;
-  for (std::optional<Limit>* limit : {&total_, &lane.limit, &waiter.limit}) {
+  for (std::unique_ptr<Limit>* limit : {&total_, &lane.limit, &waiter.limit}) {
     if (*limit) allowed = std::min<std::uint64_t>(allowed, (*limit)->bucket.available(now));
   }
   return allowed;
@@ -94,7 +94,7 @@ bool FairShare::others_wait(const Lane& lane, const Waiter& waiter) {
 void FairShare::take(Lane& lane, Waiter& waiter, std::uint64_t bytes, bool turn, TimePoint now) {
   if (!enforced(lane, waiter)) return;
   if (!turn && others_wait(lane, waiter)) waiter.was_early = true;
-  for (std::optional<Limit>* limit : {&total_, &lane.limit, &waiter.limit}) {
+  for (std::unique_ptr<Limit>* limit : {&total_, &lane.limit, &waiter.limit}) {
     if (*limit) (*limit)->bucket.take(bytes, now);
   }
   if (!total_) return;

@@ -11,6 +11,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -35,7 +36,7 @@ class FairShare {
   };
   struct Waiter {  // a channel
     ChannelId channel;
-    std::optional<Limit> limit;  // the peer's
+    std::unique_ptr<Limit> limit;  // the peer's
     bool waiting = false;
     bool was_early = false;  // it took before those who wait: not again until its turn has come
     Waiter* previous = nullptr;
@@ -43,7 +44,7 @@ class FairShare {
   };
   struct Lane {  // a swarm
     std::uint32_t weight = 100;
-    std::optional<Limit> limit;  // the swarm's
+    std::unique_ptr<Limit> limit;  // the swarm's
     std::uint64_t position = 0;
     enum class Place : std::uint8_t { none, queued, asleep } place = Place::none;
     Waiter* first = nullptr;  // those that wait, whose turn is next first
@@ -96,7 +97,7 @@ class FairShare {
   bool enforced(const Lane& lane, const Waiter& waiter) const {
     return total_ || lane.limit || waiter.limit;
   }
-  void set(std::optional<Limit>& limit, std::optional<std::uint64_t> rate, TimePoint now) const;
+  void set(std::unique_ptr<Limit>& limit, std::optional<std::uint64_t> rate, TimePoint now) const;
   bool others_wait(const Lane& lane) const;
   static bool others_wait(const Lane& lane, const Waiter& waiter);
   void enqueue(Lane& lane);
@@ -104,7 +105,7 @@ class FairShare {
 
   std::size_t least_;
   Microseconds batch_;
-  std::optional<Limit> total_;
+  std::unique_ptr<Limit> total_;
   TimePoint ready_at_{};        // of total_: not before
   std::uint64_t position_ = 0;  // of the lane that took last, before it did
   std::uint64_t order_ = 0;

@@ -227,6 +227,7 @@ void StaticSwarm::flush(Now now) {
   write_run(now);
   batch_.clear();
   check_complete(now);
+  if (complete_) release_batch();
   review_size(now);
 }
 

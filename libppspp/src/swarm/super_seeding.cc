@@ -74,7 +74,7 @@ void SuperSeeding::note_sent(Channel& to, ChunkIndex chunk, std::uint64_t chunk_
   } else if (!again && first_to_.size() < kMostAwaited && in_order_.size() < 2 * kMostAwaited) {
     awaited_.insert(range);
     first_to_.insert_or_assign(chunk, Sent{chunk, &to, now.monotonic});
-    in_order_.emplace_back(now.monotonic, chunk);
+    in_order_.push_back({now.monotonic, chunk});
   }
   if (sent_.count() == chunk_count) sent_.clear();  // and all over again
 }
@@ -107,11 +107,11 @@ void SuperSeeding::pass_on(Sent& sent) {
 
 void SuperSeeding::judge(Now now) {
   const auto find = [&](std::size_t place) {
-    const auto found = first_to_.find(in_order_[place].second);
-    const bool same = found != first_to_.end() && found->second.at == in_order_[place].first;
+    const auto found = first_to_.find(in_order_[place].chunk);
+    const bool same = found != first_to_.end() && found->second.at == in_order_[place].at;
     return same ? found : first_to_.end();
   };
-  for (; judged_ < in_order_.size() && now.monotonic - in_order_[judged_].first >= kPassedOnWithin;
+  for (; judged_ < in_order_.size() && now.monotonic - in_order_[judged_].at >= kPassedOnWithin;
        ++judged_) {
     const auto found = find(judged_);
     if (found == first_to_.end() || found->second.to == nullptr) continue;
@@ -119,7 +119,7 @@ void SuperSeeding::judge(Now now) {
     ++found->second.to->give_and_take().kept;
     halve_old(found->second.to->give_and_take());
   }
-  while (!in_order_.empty() && now.monotonic - in_order_.front().first >= kSentAgainAfter) {
+  while (!in_order_.empty() && now.monotonic - in_order_.front().at >= kSentAgainAfter) {
     if (const auto found = find(0); found != first_to_.end()) {
       const ChunkRange chunk{found->first, found->first + 1};
       sent_.erase(chunk);

@@ -8,9 +8,9 @@
 #pragma once
 
 #include <cstddef>
-#include <deque>
 #include <unordered_map>
 
+#include "base/short_queue.h"
 #include "bins/bin_set.h"
 #include "channel/channel.h"
 #include "swarm/choker.h"
@@ -49,8 +49,12 @@ class SuperSeeding {
   BinSet sent_;
   BinSet awaited_;                                 // of these, nobody else has them yet
   std::unordered_map<ChunkIndex, Sent> first_to_;  // of awaited_; looked up, never walked through
-  std::deque<std::pair<TimePoint, ChunkIndex>> in_order_;  // of first_to_, and some that left it
-  std::size_t judged_ = 0;                                 // of in_order_, from its front
+  struct Place {
+    TimePoint at;
+    ChunkIndex chunk;
+  };
+  ShortQueue<Place> in_order_;  // of first_to_, and some that left it
+  std::size_t judged_ = 0;      // of in_order_, from its front
   TimePoint last_scarce_at_{};
 };
 

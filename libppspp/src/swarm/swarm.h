@@ -150,6 +150,7 @@ class Swarm : public ChannelContext {
 
   // swarm_receive.cc
   bool take_duplicate(const Received& received);
+  void release_batch();  // nothing more will come: the room that it took is given back
   void refuse(const Received& received, Verdict verdict, Now now);
   void queue_write(Channel* from, ChunkIndex chunk, std::int64_t one_way_delay_us,
                    std::span<const std::byte> payload, Now now);

@@ -78,6 +78,12 @@ void Swarm::queue_write(Channel* from, ChunkIndex chunk, std::int64_t one_way_de
   run_origins_.emplace_back(from, one_way_delay_us);
 }
 
+void Swarm::release_batch() {
+  std::vector<Received>().swap(batch_);
+  std::vector<std::span<const std::byte>>().swap(run_pieces_);
+  std::vector<std::pair<Channel*, std::int64_t>>().swap(run_origins_);
+}
+
 void Swarm::write_run(Now now) {
   if (run_.empty()) return;
   const ChunkRange run = std::exchange(run_, {});
