@@ -190,7 +190,8 @@ TEST_SUITE("endpoint/fetching") {
     CHECK(f.requested().empty());
   }
 
-  TEST_CASE("a REQUEST that nothing answers is said again, once, before its peer counts as stalled") {
+  TEST_CASE(
+      "a REQUEST that nothing answers is said again, once, before its peer counts as stalled") {
     Fetching f;
     REQUIRE(f.peer->open({Have{{0, 49}}}));
     CHECK(f.requested().size() == 49);  // lost, as it were; the round trip is not known yet

@@ -127,6 +127,7 @@ void Channel::handle_deadline(ChannelContext& context, Now now) {
     context.give_back(*this, range);
   }
   if (!requests_.empty() && now.monotonic >= last_data_at_ + stall_timeout()) {
+    delivery_.add_failed(requests_.chunks(), now.monotonic);
     take_back_requests(context);
     note_stall(context, now);
   }
@@ -246,11 +247,13 @@ void Channel::on_verified(ChunkIndex chunk, std::int64_t one_way_delay_us, std::
   bytes_received_ += bytes;
   faults_.add_good();
   refused_in_a_row_ = stalls_ = 0;
+  delivery_.add_good();
   note_ack_due(chunk, one_way_delay_us);
 }
 
 void Channel::on_wrong_chunk(const ChannelContext& context, Now now) {
   faults_.add(PeerFault::wrong_chunk);
+  delivery_.add_failed(1, now.monotonic);
   ++chunks_rejected_;
   note_refused(context, now);
 }
@@ -258,6 +261,7 @@ void Channel::on_wrong_chunk(const ChannelContext& context, Now now) {
 void Channel::on_unverifiable(ChunkIndex chunk, bool still_wanted, const ChannelContext& context,
                               Now now) {
   faults_.add_unproved(now.monotonic);
+  if (still_wanted) delivery_.add_failed(1, now.monotonic);
   note_refused(context, now);
   // Also when the list is full: the chunk has just left it, and nobody else knows of it.
   if (still_wanted) requests_.add_passed(chunk, now.monotonic);
@@ -284,6 +288,12 @@ bool Channel::announce(ChunkRange range, Now now) {
     have_cursor_ = 0;
   }
   return first || announcing_ || haves_.size() >= kMostHavesWait;
+}
+
+void Channel::take_late(ChunkRange range, Now now) {
+  const std::uint64_t before = requests_.chunks();
+  cancel(range);
+  delivery_.add_failed(before - requests_.chunks(), now.monotonic);
 }
 
 void Channel::cancel(ChunkRange range) {

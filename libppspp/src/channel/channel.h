@@ -21,6 +21,7 @@
 #include "bins/bin_set.h"
 #include "bins/peaks.h"
 #include "channel/channel_context.h"
+#include "channel/delivery.h"
 #include "channel/give_and_take.h"
 #include "channel/handshake_check.h"
 #include "channel/outstanding_requests.h"
@@ -135,10 +136,13 @@ class Channel {
   // It came without the hashes that prove it. Its peer sends it again when it hears no ACK; if it
   // does not, we ask again, but not at once.
   void on_unverifiable(ChunkIndex chunk, bool still_wanted, const ChannelContext& context, Now now);
+  // Of a feed: little of what it is asked for comes in time.
+  bool delivers_little() const { return delivery_.is_poor(); }
   // What it sends is of no use: others should be asked for what it owes.
   bool doubtful() const { return refused_in_a_row_ > 1; }
   // HAVE is due. Whether it is to be filled, to find out when; else it is going to be.
   bool announce(ChunkRange range, Now now);
+  void take_late(ChunkRange range, Now now);           // asked of another one instead
   void cancel(ChunkRange range);                       // here from another peer: CANCEL is due
   void on_store_ready() { store_retry_at_ = kNever; }  // what it could not read is there now
   // Whether we choke the peer (3.9). One that cannot be told is served slowly instead.
@@ -164,6 +168,8 @@ class Channel {
   std::uint64_t waiting_chunks() const { return wanted_.chunks(); }
   std::uint64_t pushed_chunks() const { return wanted_.pushed_chunks(); }  // that have not left yet
   bool will_push(ChunkIndex chunk) const { return wanted_.has_pushed(chunk); }
+  // What was sent to it is not acknowledged, nor was what was sent again.
+  bool answers_no_data() const { return timeouts_in_a_row_ > 0 || probes_in_a_row_ > 1; }
   bool has_nothing_to_send() const { return wanted_.empty() && sent_.empty(); }
   bool has_fresh_requests() const { return wanted_.has_fresh(); }       // but for what was deferred
   std::uint64_t chunks_delivered() const { return chunks_delivered_; }  // and acknowledged
@@ -322,6 +328,7 @@ class Channel {
   void plan_munro(ChunkIndex chunk, ChannelContext& context);
   bool peer_can_prove(ChunkRange range) const;
   bool proves_alone() const;
+  bool believes_nothing() const;
   void forget_plan_of_last_datagram();
   void write_hashes(ByteWriter& out, std::size_t limit, ChannelContext& context);
   bool read_payloads(std::size_t datagrams, ChannelContext& context, Now now);
@@ -361,6 +368,7 @@ class Channel {
   bool choked_by_peer_ = false;
   bool unchoked_in_vain_ = false;  // and nothing has come since
   int stalls_ = 0;                 // times in a row that all was taken back
+  Delivery delivery_;
   TimePoint last_data_at_;         // or when requests began to be outstanding
   TimePoint asked_again_after_{};  // last_data_at_, when what is outstanding was last said again
   TimePoint retry_at_;             // no request before, after a stall

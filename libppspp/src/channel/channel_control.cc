@@ -280,6 +280,7 @@ std::uint64_t Channel::request_budget(ChannelContext& context, Now now) const {
     const auto oldest = requests_.oldest_request();
     const Microseconds patience = rtt_.smoothed() * 3 / 2 + kLivePatience;
     if (oldest && now.monotonic - *oldest > patience) return 0;
+    if (delivery_.is_poor()) return now.monotonic >= delivery_.ask_at() ? 1 : 0;
     const std::uint64_t chunks =
         bytes_in(rtt_.smoothed() + kLiveRequestAhead) / context.metadata().chunk_size;
     return std::clamp(chunks, context.least_owed(),

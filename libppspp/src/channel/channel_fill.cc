@@ -281,7 +281,7 @@ void Channel::plan_next(ChunkIndex chunk, ChannelContext& context) {
   plan_munro(chunk, context);
   const Bin top = context.proof_top(chunk);
   if (top.is_none()) return;
-  if (peer_has_.empty() && !peaks_sent_) {
+  if (!peaks_sent_ && (peer_has_.empty() || believes_nothing())) {
     const BinList all = peaks(context.chunk_count());  // 5.6.2 #115
     plan_.peaks.assign(all.begin(), all.end());
   }
@@ -313,12 +313,20 @@ void Channel::plan_munro(ChunkIndex chunk, ChannelContext& context) {
 // datagrams get lost, a live feed cannot wait for hashes that were in one: then only what the peer
 // has shown counts, and what is in the datagram that is being filled.
 bool Channel::peer_can_prove(ChunkRange range) const {
-  if (peer_has_.intersects(range)) return true;
+  if (!believes_nothing() && peer_has_.intersects(range)) return true;
   if (proves_alone()) return in_datagram_ && sent_.is_in_last(range);
   return sent_.will_arrive(range);
 }
 
+// A damaged ACK or HAVE may name what the peer has not got: that shows in silence only.
+bool Channel::believes_nothing() const {
+  return timeouts_in_a_row_ > 1;
+}
+
+// Nor can what is sent again because nothing was acknowledged: else two chunks each of which relies
+// on the other to bring its hashes come for ever and prove nothing.
 bool Channel::proves_alone() const {
+  if (probes_in_a_row_ > 0 || timeouts_in_a_row_ > 0) return true;
   return options_.live && lossy_until_ > last_sent_at_;
 }
 

@@ -157,7 +157,7 @@ void Channel::handle_send_timers(Now now) {
     const auto lost = sent_.take_oldest(SentChunks::kMaxDatagrams);
     for (const ChunkRange range : lost.chunks) wanted_.add_lost(range);
     plan_.forget();
-    if (peer_has_.empty()) peaks_sent_ = false;
+    peaks_sent_ = false;
     tell_path(lost, now);
     ledbat_.on_discarded(lost.bytes);
     ledbat_.on_timeout(now.monotonic);

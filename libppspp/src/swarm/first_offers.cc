@@ -10,6 +10,9 @@ constexpr double kLess = 0.75;
 // Among many a link that is too slow for four copies is filled for seconds before that shows.
 constexpr std::size_t kMany = 8;
 constexpr double kFirstAmongMany = 1;
+// Chunks that wait while a few datagrams leave tell nothing of a link, however small a group is.
+constexpr double kLittleQueued = 2;
+constexpr double kMuchQueued = 8;
 // Chunks that stay together there: they are proved, told of and asked for with fewer octets.
 constexpr std::uint64_t kRun = 4;
 
@@ -25,9 +28,9 @@ void FirstOffers::adapt(std::uint64_t fresh, std::size_t candidates, std::uint64
   }
   const double sent = copies_ * static_cast<double>(fresh);
   const auto left = static_cast<double>(queued);
-  if (left > sent / 2 || link == Link::fuller) {
+  if (left > std::max(sent / 2, kMuchQueued) || link == Link::fuller) {
     copies_ *= kLess;
-  } else if (left < sent / 8 && link == Link::free) {
+  } else if (left <= std::max(sent / 8, kLittleQueued) && link == Link::free) {
     copies_ = copies_ * kMore + 0.05;
   }
   copies_ = std::clamp(copies_, 1.0, std::max(4.0, static_cast<double>(candidates) * 1.2));

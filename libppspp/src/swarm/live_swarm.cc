@@ -327,6 +327,7 @@ void LiveSwarm::remove_channel(Channel& channel, bool retry_now, Now now) {
   std::erase_if(noted_, [&](const NotedSignature& noted) { return noted.from == &channel; });
   std::erase(told_first_, &channel);
   std::erase(alone_, &channel);
+  std::erase(told_all_, &channel);
   Swarm::remove_channel(channel, retry_now, now);
 }
 

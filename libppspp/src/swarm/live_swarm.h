@@ -122,7 +122,7 @@ class LiveSwarm final : public Swarm {
   static constexpr Microseconds kQuiet{1'000'000};
   static constexpr std::uint64_t kMostGroupsGivenUp = 4'096;  // that are looked at one by one
   static constexpr double kFirstFlight = 32'000;
-  static constexpr double kMostSentAhead = 64;  // chunks
+  static constexpr double kMostSentAhead = 64;   // chunks
   static constexpr std::size_t kToldAtOnce = 8;  // with so many channels HAVEs go out at once
 
   LiveSwarm(SwarmHandle handle, const SwarmMetadata& metadata, std::unique_ptr<ChunkStore> store,
@@ -170,8 +170,9 @@ class LiveSwarm final : public Swarm {
   ChunkRange pick_urgent(const Channel& from, std::uint64_t max_chunks, Now now);
   bool may_ask_twice(std::uint64_t chunks);
   void look_for_late(Now now);
-  void take_from_others(ChunkRange chunks);
-  ChunkRange pick_late(const Channel& from, std::uint64_t max_chunks);
+  void take_from_others(ChunkRange chunks, Now now);
+  bool owed_by_somebody_good(ChunkRange chunks) const;
+  ChunkRange pick_late(const Channel& from, std::uint64_t max_chunks, Now now);
   ChunkRange pick_fresh(const Channel& from, std::uint64_t max_chunks, Now now);
   ChunkRange pick_beyond(const Channel& from) const;
   ChunkIndex pick_end(Now now) const;
@@ -191,6 +192,7 @@ class LiveSwarm final : public Swarm {
   bool among_many() const { return channels_.size() > kToldAtOnce; }
   void choose_told_first(Now now);
   void review_flight(Now now);
+  bool short_of_upload() const;
   bool is_crowded(Now now) const;
 
   // live_swarm_publish.cc
@@ -253,9 +255,10 @@ class LiveSwarm final : public Swarm {
   bool flight_doubles_ = true;  // until the first queue
   TimePoint flight_counted_at_{};
   TimePoint flight_changed_at_{};
-  double may_send_ = 0;                // chunks, what is pushed and what is asked for
-  std::vector<const Channel*> alone_;  // they got hardly anything of others lately
-  BinSet known_;                       // of what is released: what peers have
+  double may_send_ = 0;                   // chunks, what is pushed and what is asked for
+  std::vector<const Channel*> alone_;     // they got hardly anything of others lately
+  std::vector<const Channel*> told_all_;  // of what is released: these, and some by turns
+  BinSet known_;                          // of what is released: what peers have
   std::deque<Withheld> withheld_;
   std::deque<Unheard> unheard_;
   std::vector<FirstOffers::Offer> offers_;

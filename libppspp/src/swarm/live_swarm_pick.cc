@@ -23,6 +23,10 @@ constexpr Microseconds kLateLook = std::chrono::milliseconds(50);
 constexpr double kTwiceAtMost = 16;
 constexpr Microseconds kUrgentAgain = std::chrono::milliseconds(50);
 
+bool owes(const Channel& channel, ChunkRange chunks) {
+  return !channel.requests().first_within(chunks, OutstandingRequests::kMaxEntries).empty();
+}
+
 }  // namespace
 
 // The part of the buffer that is left when missing chunks become urgent.
@@ -33,7 +37,7 @@ Microseconds LiveSwarm::urgency() const {
 ChunkRange LiveSwarm::pick_chunks(Channel& from, std::uint64_t max_chunks, Now now) {
   if (!playout_.playing()) return pick_to_tune_in(from);
   if (const ChunkRange urgent = pick_urgent(from, max_chunks, now); !urgent.empty()) return urgent;
-  if (const ChunkRange late = pick_late(from, max_chunks); !late.empty()) return late;
+  if (const ChunkRange late = pick_late(from, max_chunks, now); !late.empty()) return late;
   if (const ChunkRange fresh = pick_fresh(from, max_chunks, now); !fresh.empty()) return fresh;
   return pick_beyond(from);
 }
@@ -86,7 +90,7 @@ ChunkRange LiveSwarm::pick_urgent(const Channel& from, std::uint64_t max_chunks,
       continue;
     }
     if (requested_.intersects(mine)) {
-      if (!may_ask_twice(mine.size())) {
+      if (owed_by_somebody_good(mine) && !may_ask_twice(mine.size())) {
         begin = mine.end;
         continue;
       }
@@ -120,15 +124,22 @@ void LiveSwarm::look_for_late(Now now) {
   if (any) touch_all();
 }
 
-void LiveSwarm::take_from_others(ChunkRange chunks) {
+void LiveSwarm::take_from_others(ChunkRange chunks, Now now) {
   for (Channel* other : channels_) {
-    if (other->requests().first_within(chunks, OutstandingRequests::kMaxEntries).empty()) continue;
-    cancel_at(*other, chunks);
+    if (!owes(*other, chunks)) continue;
+    other->take_late(chunks, now);
+    note_owing(*other);
     touch(*other);
   }
 }
 
-ChunkRange LiveSwarm::pick_late(const Channel& from, std::uint64_t max_chunks) {
+bool LiveSwarm::owed_by_somebody_good(ChunkRange chunks) const {
+  return std::ranges::any_of(channels_, [&](const Channel* channel) {
+    return owes(*channel, chunks) && !channel->delivers_little();
+  });
+}
+
+ChunkRange LiveSwarm::pick_late(const Channel& from, std::uint64_t max_chunks, Now now) {
   if (late_.empty()) return {};
   ChunkIndex begin = playout_.playhead();
   late_.erase({0, begin});
@@ -145,7 +156,7 @@ ChunkRange LiveSwarm::pick_late(const Channel& from, std::uint64_t max_chunks) {
            from.peer_has().contains(mine.end) && !from.requests().contains(mine.end)) {
       ++mine.end;
     }
-    take_from_others(mine);
+    take_from_others(mine, now);
     late_.erase(mine);
     return mine;
   }

@@ -19,11 +19,14 @@ constexpr Microseconds kWithholdAmongMany = std::chrono::milliseconds(600);
 // Who was pushed a chunk has acknowledged it by then.
 constexpr Microseconds kHeardBy = std::chrono::milliseconds(300);
 constexpr int kPushedAgain = 4;
+constexpr std::uint64_t kOneInTurn = 8;
 constexpr Microseconds kSourceRound = std::chrono::milliseconds(300);
 // A queue shows half a round trip after what made it, and takes some time to drain.
 constexpr Microseconds kLessEvery = std::chrono::milliseconds(400);
 constexpr int kLookedAt = 4;
-constexpr double kAnsweredShare = 0.3;  // of the feed
+// Of the feed, for what is asked for; and all that is left beyond so many copies.
+constexpr double kAnsweredShare = 0.3;
+constexpr double kCopiesFirst = 3;
 // Of kSourceRound.
 constexpr std::uint64_t kRoundsToTell = 5;
 constexpr std::uint64_t kRoundsJudged = 8;
@@ -166,14 +169,16 @@ void LiveSwarm::offer(ChunkRange fresh, Now now) {
   std::uint64_t queued = 0;
   for (Channel* channel : channels_) {
     if (!channel->established()) continue;
-    queued += channel->pushed_chunks();
     const Microseconds silent = now.monotonic - channel->last_received_at();
     const bool interested = silent < (among_many() ? kHeardLately : kInterestLasts);
     const bool keeps_up = channel->pushed_chunks() <= 2 * std::max(width_, std::uint64_t{32});
-    if (interested && keeps_up) candidates_.push_back(channel);
+    const bool answers = !among_many() || !channel->answers_no_data();
+    if (answers) queued += channel->pushed_chunks();
+    if (interested && keeps_up && answers) candidates_.push_back(channel);
   }
   offers_.clear();
-  may_send_ += static_cast<double>(fresh.size()) * (first_offers_.copies() + kAnsweredShare);
+  const double answered = std::max(kAnsweredShare, first_offers_.copies() - kCopiesFirst);
+  may_send_ += static_cast<double>(fresh.size()) * (first_offers_.copies() + answered);
   may_send_ = std::min(may_send_, kMostSentAhead);
   const bool to_all =
       first_offers_.divide(fresh, candidates_.size(), queued, offers_, link_now(now));
@@ -223,16 +228,20 @@ bool LiveSwarm::seems_alone(const Channel& channel, ChunkRange chunks) const {
 }
 
 // What some peer has the others hear of from peers: who would ask us asks for what is on its way.
-// But those who got hardly anything of others hear of all.
+// But those who got hardly anything of others hear of all, and some by turns: that a peer says it
+// has a chunk does not make it give it (12.6.2).
 void LiveSwarm::announce_where_needed(ChunkRange chunks, Now now) {
   alone_.clear();
+  told_all_.clear();
   for (ChunkIndex chunk = chunks.begin; chunk < chunks.end; ++chunk) {
     if (!known_.contains(chunk)) announced_.insert({chunk, chunk + 1});
   }
   for (Channel* channel : channels_) {
     if (!channel->established() || channel->peer_has().contains(chunks)) continue;
-    if (seems_alone(*channel, chunks)) {
-      alone_.push_back(channel);
+    const bool alone = seems_alone(*channel, chunks);
+    if (alone) alone_.push_back(channel);
+    if (alone || random_.below(kOneInTurn) == 0) {
+      told_all_.push_back(channel);
       channel->announce(chunks, now);
     } else if (announced_.intersects(chunks)) {
       for (ChunkIndex chunk = chunks.begin; chunk < chunks.end; ++chunk) {
@@ -244,8 +253,8 @@ void LiveSwarm::announce_where_needed(ChunkRange chunks, Now now) {
 }
 
 const BinSet& LiveSwarm::announced_to(const Channel& peer) const {
-  const bool alone = std::ranges::find(alone_, &peer) != alone_.end();
-  return source_ && !alone && !ended_ ? announced_ : verified_;
+  const bool hears_all = std::ranges::find(told_all_, &peer) != told_all_.end();
+  return source_ && !hears_all && !ended_ ? announced_ : verified_;
 }
 
 void LiveSwarm::announce_to_all(ChunkRange chunks, Now now) {
@@ -269,7 +278,7 @@ void LiveSwarm::release_withheld(Now now) {
       continue;
     }
     if (chunks.empty()) continue;
-    if (!among_many()) {
+    if (!among_many() || !short_of_upload()) {
       announce_to_all(chunks, now);
       continue;
     }
@@ -320,6 +329,7 @@ void LiveSwarm::push_to_somebody(ChunkRange chunks) {
     Channel* const other = channels_[random_.below(channels_.size())];
     // Nor to whom it is on its way yet.
     if (!other->established() || !other->has_nothing_to_send()) continue;
+    if (other->answers_no_data()) continue;
     if (latest == nullptr || other->last_received_at() > latest->last_received_at()) {
       latest = other;
     }

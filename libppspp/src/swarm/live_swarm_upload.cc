@@ -26,6 +26,17 @@ constexpr double kMostFlight = 1e9;
 constexpr double kLaterShare = 0.7;
 constexpr double kAskedOfSourceShare = 0.5;
 constexpr double kCopiesToSpare = 4;
+// Who gets all of the source comes after those who give to each other what they get.
+constexpr double kAloneShare = 0.75;
+// And who took so much and gave hardly anything of it, after those who do.
+constexpr std::uint64_t kTakenToJudge = 96 << 10;
+constexpr std::uint64_t kLeastShareGiven = 64;
+constexpr double kTakerShare = 0.4;
+
+bool takes_only(const Channel& channel) {
+  return channel.bytes_sent() >= kTakenToJudge &&
+         channel.bytes_received() < channel.bytes_sent() / kLeastShareGiven;
+}
 
 }  // namespace
 
@@ -47,6 +58,7 @@ void LiveSwarm::review_flight(Now now) {
   flight_counted_at_ = now.monotonic;
   in_flight_ = 0;
   for (const Channel* channel : channels_) {
+    if (channel->answers_no_data()) continue;  // it holds nothing up but itself
     in_flight_ += static_cast<double>(channel->ledbat().flight_size());
   }
   const Microseconds since = now.monotonic - flight_changed_at_;
@@ -65,18 +77,23 @@ void LiveSwarm::review_flight(Now now) {
   flight_changed_at_ = now.monotonic;
 }
 
+bool LiveSwarm::short_of_upload() const {
+  return first_offers_.copies() < kCopiesToSpare;
+}
+
 bool LiveSwarm::makes_way(const Channel& channel, Now now) {
   if (!among_many() || ended_) return false;
   review_flight(now);
   double share = 1;
   if (source_ != nullptr && channel.pushed_chunks() == 0) {
     // Beside a few copies, what was asked for, and what is sent again, is little: others have it.
-    const bool short_of_upload = first_offers_.copies() < kCopiesToSpare;
-    if (short_of_upload && may_send_ < 1) return true;
-    share = short_of_upload ? kAskedOfSourceShare : 1;
+    const bool alone = std::ranges::find(alone_, &channel) != alone_.end();
+    if (may_send_ < 1) return true;
+    share = short_of_upload() ? kAskedOfSourceShare : 1;
+    if (alone) share *= kAloneShare;
   } else if (source_ == nullptr) {
     const bool first = std::ranges::find(told_first_, &channel) != told_first_.end();
-    share = first ? 1 : kLaterShare;
+    share = takes_only(channel) ? kTakerShare : first ? 1 : kLaterShare;
   }
   if (in_flight_ < flight_allowed_ * share) return false;
   flight_held_ = true;
