@@ -405,9 +405,10 @@ void Endpoint::Impl::end_channel(ChannelId id, Now now, bool retry_now) {
 void Endpoint::Impl::handle_deadline(Now now) {
   half_open_.expire(now.monotonic);
   sleeping_.expire(now.monotonic);
-  scratch_ids_.clear();
-  deadlines_.take_due(now.monotonic, scratch_ids_);
-  const std::vector<ChannelId> due = scratch_ids_;
+  std::vector<ChannelId> due;
+  due.swap(scratch_ids_);
+  due.clear();
+  deadlines_.take_due(now.monotonic, due);
   for (const ChannelId id : due) {
     Slot* const slot = channels_.find(id);
     if (slot == nullptr) continue;
@@ -416,6 +417,7 @@ void Endpoint::Impl::handle_deadline(Now now) {
     touch(id);
     drain_after_fill(member);
   }
+  due.swap(scratch_ids_);
   due_swarms_.clear();
   swarm_deadlines_.take_due(now.monotonic, due_swarms_);
   for (const SwarmHandle handle : due_swarms_) wake_swarm(*find_member(handle), now);

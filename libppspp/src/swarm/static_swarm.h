@@ -79,7 +79,7 @@ class StaticSwarm final : public Swarm {
   bool uploads_little() const;
   Microseconds have_round() const;
   void tell_stored(ChunkRange run, Now now) override;
-  std::vector<ChunkRange> take_announceable();
+  std::span<const ChunkRange> take_announceable();  // in scratch_
   void announce_pending(Now now);
   ChunkRange pick_late_chunks(const PickQuestion& question, Now now);
   ChunkRange take_over(const Takeover& takeover);

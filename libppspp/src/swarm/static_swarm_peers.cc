@@ -192,34 +192,36 @@ void StaticSwarm::tell_stored(ChunkRange run, Now now) {
 }
 
 // What is whole of the pending runs, in groups that are picked as such, or rare; now and then all.
-std::vector<ChunkRange> StaticSwarm::take_announceable() {
-  std::vector<ChunkRange> all = pending_haves_.ranges();
+std::span<const ChunkRange> StaticSwarm::take_announceable() {
+  auto& all = scratch_.ranges;
+  all.assign(pending_haves_.ranges().begin(), pending_haves_.ranges().end());
   pending_haves_.clear();
   const bool in_groups = channels_.size() > kToldAtOnce && rarest_ != nullptr && !uploads_little();
   if (!in_groups || ++rounds_ % kRoundsOfGroups == 0) return all;
-  std::vector<ChunkRange> whole;
-  for (const ChunkRange run : all) {
+  std::size_t whole = 0;  // of them, moved to the front
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const ChunkRange run = all[i];
     if (rarest_->peers_with_part(run.begin) <= kRare) {
-      whole.push_back(run);
+      all[whole++] = run;
       continue;
     }
     const ChunkRange known = verified_.run_around(run.begin);
     const ChunkRange groups =
         rarest_->whole_groups(intersection(known, rarest_->groups_around(run)));
-    if (groups.intersects(run)) whole.push_back(groups);
+    if (groups.intersects(run)) all[whole++] = groups;
     for (const ChunkRange rest : {ChunkRange{run.begin, std::min(run.end, groups.begin)},
                                   ChunkRange{std::max(run.begin, groups.end), run.end}}) {
       if (!rest.empty()) pending_haves_.add(rest);
     }
   }
-  return whole;
+  return std::span(all).first(whole);
 }
 
 // Whoever has something itself does not need to hear that we have it; but those few that have
 // everything are to know what others have as well, and send the rest first.
 void StaticSwarm::announce_pending(Now now) {
   announce_at_ = kNever;
-  const std::vector<ChunkRange> runs = take_announceable();
+  const auto runs = take_announceable();
   if (!pending_haves_.empty()) announce_at_ = now.monotonic + have_round();
   for (Channel* channel : channels_) {
     const bool all = channel->peer_complete(chunk_count_);
