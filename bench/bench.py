@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 
+import channels
 import counts
 import live
 import paired
@@ -258,6 +259,8 @@ def compare(bench, options):
             for name, results in runs.items()]
     return {"size": options.size, "transfers": add_ratios(rows),
             "counts": counts.measure(bench) if wanted("counts") else [],
+            "channels": (channels.measure(bench.program("bench/bench_channels"))
+                         if wanted("channels") else []),
             "limits": list(bench.limits()) if wanted("limits") else [],
             "live_signatures": bench.live_signatures() if wanted("live") else []}
 
@@ -370,7 +373,7 @@ def arguments():
                              "in turns; what changed, by pairs")
     parser.add_argument("--only", action="append", help="only these; may be repeated (live: signatures)",
                         choices=["ppspp", "fan-out", "libtorrent", "curl", "counts",
-                                 "limits", "live"])
+                                 "channels", "limits", "live"])
     parser.add_argument("--timeout", type=float, default=600, help="seconds for a transfer (600)")
     parser.add_argument("--directory", type=pathlib.Path, default=None,
                         help="for the files, on a disk with room for twice the content (TMPDIR)")
@@ -401,6 +404,7 @@ def main():
             result = compare(Bench(options, work), options)
             print_transfers(result)
             counts.show(result["counts"])
+            channels.show(result["channels"])
             print_limits(result)
             print_live(result)
     if options.json:
