@@ -10,19 +10,19 @@
 namespace ppspp::test {
 namespace {
 
-constexpr std::size_t kMany = 200;
-constexpr std::size_t kMost = 4'096;  // octets for an idle channel
+constexpr std::size_t kPairs = 200;
+constexpr std::size_t kMostOctets = 4'096;  // octets for an idle channel
 
 // Two endpoints with so many swarms and a channel in each. The memory of both ends, with what a
 // swarm begins to keep with its first channel.
-struct Pair {
-  explicit Pair(std::size_t size) : world(seed(), {.delay = 5ms}) {
+struct ManyPairs {
+  explicit ManyPairs(std::size_t size) : world(seed(), {.delay = 5ms}) {
     world.steps_per_check = 100'000;
     EndpointOptions options;
-    options.max_channels = 2 * kMany;
+    options.max_channels = 2 * kPairs;
     left = &world.add_node(options);
     right = &world.add_node(options);
-    for (std::size_t i = 0; i < kMany; ++i) contents.push_back(random_content(size, seed() + i));
+    for (std::size_t i = 0; i < kPairs; ++i) contents.push_back(random_content(size, seed() + i));
   }
 
   // Of one channel, once all are idle.
@@ -47,8 +47,8 @@ struct Pair {
     const auto after = heap();
     for (const SwarmHandle swarm : swarms) REQUIRE(right->complete(swarm));
     const auto channels = left->endpoint().statistics(world.now(*left)).channels_established;
-    REQUIRE(channels == kMany);
-    return static_cast<std::size_t>(after - before) / (2 * kMany);
+    REQUIRE(channels == kPairs);
+    return static_cast<std::size_t>(after - before) / (2 * kPairs);
   }
 
   // What ends with the channels.
@@ -58,7 +58,7 @@ struct Pair {
     right->endpoint().ban(Network::of(left->address()), std::nullopt, world.now(*right));
     world.run_for(1s);
     REQUIRE(left->channels(left->swarm()).empty());
-    return static_cast<std::size_t>(before - heap()) / (2 * kMany);
+    return static_cast<std::size_t>(before - heap()) / (2 * kPairs);
   }
 
   // Without what the test itself writes down.
@@ -77,21 +77,21 @@ struct Pair {
 
 TEST_SUITE("endpoint/many_channels") {
   TEST_CASE("an idle channel takes less than 4 KiB, if nothing was ever transferred") {
-    const std::size_t octets = Pair(3'000).octets_per_channel(false);
+    const std::size_t octets = ManyPairs(3'000).octets_per_channel(false);
     MESSAGE("octets for an idle channel: " << octets);
     CHECK(octets > sizeof(void*));  // something is counted
-    CHECK(octets < kMost);
+    CHECK(octets < kMostOctets);
   }
 
   TEST_CASE("an idle channel takes less than 4 KiB, after a transfer as before") {
     // Without what the swarm keeps of a download.
-    Pair pair(100'000);
+    ManyPairs pair(100'000);
     const std::size_t with_swarm = pair.octets_per_channel(true);
     const std::size_t octets = pair.octets_given_back();
     MESSAGE("octets for an idle channel: " << octets << ", with its swarm " << with_swarm);
     CHECK(octets > sizeof(void*));
-    CHECK(octets < kMost);
-    CHECK(with_swarm < 2 * kMost);
+    CHECK(octets < kMostOctets);
+    CHECK(with_swarm < 2 * kMostOctets);
   }
 }
 
