@@ -1,20 +1,16 @@
 // What thousands of swarms cost: memory, and nothing else until something happens in one of them.
 #include <doctest/doctest.h>
-#include <malloc.h>
 
 #include <vector>
 
 #include "endpoint/puppet.h"
+#include "support/heap.h"
 #include "support/seed.h"
 
 namespace ppspp::test {
 namespace {
 
 constexpr std::size_t kMany = 10'000;
-
-std::size_t heap_in_use() {
-  return mallinfo2().uordblks;  // 0 under AddressSanitizer, which has a heap of its own
-}
 
 // A store of a content of which nothing is kept but its hash: one chunk has no more.
 class ThinStore final : public ChunkStore {
@@ -80,9 +76,9 @@ TEST_SUITE("endpoint/many_swarms") {
   TEST_CASE("an idle swarm takes a few KiB at most, and no timer") {
     World world(seed(), {.delay = 5ms});
     Node& node = world.add_node();
-    const std::size_t before = heap_in_use();
+    const auto before = heap_in_use();
     join_many(node, kMany, seed());
-    const std::size_t used = heap_in_use() - before;
+    const auto used = static_cast<std::size_t>(heap_in_use() - before);
     MESSAGE("octets for an idle swarm: " << used / kMany);
     CHECK(used < kMany * 5'120);
     CHECK(node.endpoint().deadline() == kNever);
@@ -93,13 +89,13 @@ TEST_SUITE("endpoint/many_swarms") {
     World world(seed(), {.delay = 5ms});
     Node& node = world.add_node();
     Rng random(seed());
-    const std::size_t before = heap_in_use();
+    const auto before = heap_in_use();
     for (std::size_t i = 0; i < kMany; ++i) {
       std::array<std::byte, 32> id;
       for (std::byte& byte : id) byte = static_cast<std::byte>(random.next_u64());
       node.endpoint().await(SwarmId(id));
     }
-    const std::size_t used = heap_in_use() - before;
+    const auto used = static_cast<std::size_t>(heap_in_use() - before);
     MESSAGE("octets for a swarm that sleeps: " << used / kMany);
     CHECK(used < kMany * 256);
     CHECK(node.endpoint().deadline() == kNever);
