@@ -1,7 +1,6 @@
 # With PPSPP_PRECOMPILE the headers that most sources of a kind include are compiled once. Sources
 # still name what they include: builds without it, which are the default, see to that.
 
-find_package(CLI11 REQUIRED)
 add_library(ppspp_precompiled INTERFACE)
 target_link_libraries(ppspp_precompiled INTERFACE fmt::fmt tl::expected Boost::headers)
 
@@ -12,9 +11,20 @@ set(ppspp_headers_asio ${ppspp_headers_plain} <filesystem> <boost/asio/io_contex
   <boost/asio/ip/tcp.hpp> <boost/asio/ip/udp.hpp> <boost/asio/local/stream_protocol.hpp>
   <boost/asio/posix/stream_descriptor.hpp> <boost/asio/signal_set.hpp>
   <boost/asio/steady_timer.hpp> <boost/asio/write.hpp>)
-set(ppspp_headers_cli ${ppspp_headers_asio} <CLI/CLI.hpp>)
+# Not CLI11, which then would take its time in each source, whether it uses that or not.
+set(ppspp_headers_program ${ppspp_headers_asio})
 set(ppspp_headers_test ${ppspp_headers_plain} <doctest/doctest.h>)
 set(ppspp_headers_test_asio ${ppspp_headers_asio} <doctest/doctest.h>)
+# What is not called often is compiled without optimisation, which takes half of the time. The tests
+# of the core run swarms, whose time sanitizers multiply already.
+set(ppspp_options_program -O0)
+set(ppspp_options_test_asio -O0)
+if(PPSPP_SANITIZE MATCHES "address" AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # The checks as calls: faster to compile, slower to run.
+  foreach(kind asio program test_asio)
+    list(APPEND ppspp_options_${kind} --param=asan-instrumentation-with-call-threshold=0)
+  endforeach()
+endif()
 
 function(ppspp_precompile_with target kind)
   set(holder ppspp_precompiled_${kind})
@@ -22,16 +32,12 @@ function(ppspp_precompile_with target kind)
     file(WRITE "${PROJECT_BINARY_DIR}/precompiled/${kind}.cc" "")
     add_library(${holder} OBJECT "${PROJECT_BINARY_DIR}/precompiled/${kind}.cc")
     target_link_libraries(${holder} PRIVATE ppspp_precompiled ppspp_compile_options)
+    target_compile_options(${holder} PRIVATE ${ppspp_options_${kind}})
     target_precompile_headers(${holder} PRIVATE ${ppspp_headers_${kind}})
-    if(kind STREQUAL "cli")
-      target_link_libraries(${holder} PRIVATE CLI11::CLI11)
-    endif()
   endif()
   target_link_libraries(${target} PRIVATE "$<BUILD_INTERFACE:ppspp_precompiled>")
+  target_compile_options(${target} PRIVATE ${ppspp_options_${kind}})
   target_precompile_headers(${target} REUSE_FROM ${holder})
-  # It asks doctest for more than its header.
-  set_source_files_properties("${PROJECT_SOURCE_DIR}/tests/support/doctest_main.cc"
-    TARGET_DIRECTORY ${target} PROPERTIES SKIP_PRECOMPILE_HEADERS ON)
 endfunction()
 
 # ppspp_precompile_directory(DIRECTORY KIND): all targets in it and below.
@@ -45,7 +51,7 @@ function(ppspp_precompile_directory directory kind)
     get_target_property(type ${target} TYPE)
     get_target_property(sources ${target} SOURCES)
     # What includes doctest must link its main, which programs that tests start do not.
-    if(kind MATCHES "^test" AND NOT sources MATCHES "doctest_main.cc")
+    if(kind MATCHES "^test" AND NOT sources MATCHES "doctest_main")
       continue()
     endif()
     if(type MATCHES "^(STATIC_LIBRARY|EXECUTABLE)$")
@@ -59,20 +65,29 @@ function(ppspp_precompile_directory directory kind)
   endforeach()
 endfunction()
 
-set(ppspp_plain_modules base json bins crypto congestion metadata tracker wire integrity storage channel swarm
-  endpoint files control)
+set(ppspp_plain_modules base json bins crypto congestion metadata tracker wire integrity storage channel
+  discovery swarm endpoint files control)
 foreach(module IN LISTS ppspp_plain_modules)
   ppspp_precompile_directory(libppspp/src/${module} plain)
 endforeach()
 ppspp_precompile_directory(libppspp/src/net asio)
-ppspp_precompile_directory(tools cli)
-ppspp_precompile_directory(ppsppd asio)
+ppspp_precompile_directory(tools program)
+ppspp_precompile_directory(ppsppd program)
 if(PPSPP_BUILD_TESTS)
   find_package(doctest REQUIRED)
   foreach(module IN LISTS ppspp_plain_modules)
     ppspp_precompile_directory(tests/${module} test)
   endforeach()
-  foreach(module net transfer tools http gateway daemon)
+  ppspp_precompile_directory(tests/tracker_server test)
+  ppspp_precompile_directory(tests/sim test)
+  ppspp_precompile_with(sim_world plain)
+  if(PPSPP_BUILD_FUZZ)
+    ppspp_precompile_directory(fuzz plain)
+  endif()
+  foreach(module net tools http gateway daemon)
     ppspp_precompile_directory(tests/${module} test_asio)
+  endforeach()
+  foreach(program ppspp-sim gateway_host udp_relay)
+    ppspp_precompile_with(${program} program)
   endforeach()
 endif()
