@@ -16,6 +16,7 @@ constexpr Microseconds kDeadAfter = std::chrono::minutes(3);  // 3.12
 constexpr int kDeadAfterDatagrams = 3;                        // 3.12
 constexpr Microseconds kForgottenAfter = std::chrono::seconds(3);
 constexpr Microseconds kLiveSilence = std::chrono::seconds(5);
+constexpr int kConfirmedInVain = 4;
 constexpr Microseconds kStallAfter = std::chrono::seconds(1);
 constexpr Microseconds kLiveStallAfter = std::chrono::milliseconds(400);
 // What was asked for is meant to come within half a second and a round trip.
@@ -214,10 +215,12 @@ TimePoint Channel::deadline(const ChannelContext& context) const {
   return first;
 }
 
-// Who brought us a feed and falls silent may have died and come back. Once is enough: on the
-// channel that takes the place of this one nothing has come yet, if it is the feed that stalls.
+// Who brought us a feed and falls silent may have died and come back, and so may who never said
+// anything since it answered. Once is enough: on the channel that takes the place of this one
+// nothing has come yet, if it is the feed that stalls.
 TimePoint Channel::silent_since() const {
-  const bool expected = options_.live && bytes_received_ > 0;
+  const bool answers_nothing = confirmed_ >= kConfirmedInVain;
+  const bool expected = options_.live && (bytes_received_ > 0 || answers_nothing);
   return expected ? last_received_at_ + kLiveSilence : kNever;
 }
 

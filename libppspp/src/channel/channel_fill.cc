@@ -301,7 +301,11 @@ void Channel::plan_next(ChunkIndex chunk, ChannelContext& context) {
 // in a datagram; the signature of a chunk with the chunk (6.1.1 #126).
 void Channel::plan_munro(ChunkIndex chunk, ChannelContext& context) {
   const auto munro = context.signature_for(chunk);
-  if (!munro || peer_has_.intersects(munro->bin.chunks())) return;
+  if (!munro) return;
+  // Who is sent a chunk has not got it, whatever a damaged ACK said: a signature of its own goes
+  // along.
+  const bool own = munro->bin.height() == 0;
+  if (!own && !believes_nothing() && peer_has_.intersects(munro->bin.chunks())) return;
   // Among many a tenth of all octets would be munros: as hashes, they count as having arrived.
   const bool many = context.neighbours() > kManyLive && !proves_alone();
   if (many && sent_.will_arrive(munro->bin.chunks())) return;

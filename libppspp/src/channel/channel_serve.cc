@@ -44,6 +44,9 @@ void Channel::on_request(ChunkRange asked, ChannelContext& context, Now now) {
   for (const ChunkRange part : parts) {
     if (!queue_lacking(part)) break;
   }
+  // What it asks for it has not got, though an ACK or HAVE that was damaged may have said so; of a
+  // feed it would not even hear of it.
+  if (options_.live) peer_has_.erase(range);
 }
 
 void Channel::note_interest(Now now) {

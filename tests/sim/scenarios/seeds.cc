@@ -27,6 +27,16 @@ TEST_SUITE("sim/seeds") {
   TEST_CASE("seed 304092: who is told of an address that nobody can have calls it in vain") {
     check_seed(304'092);
   }
+
+  // A damaged ACK named chunks to come: they were sent without their signatures, and not told of.
+  TEST_CASE("seed 3001994: who is believed to have what it has not hears of the feed again") {
+    check_seed(3'001'994);
+  }
+
+  // A source that had nothing yet died and came back; its viewer behind a NAT waited for minutes.
+  TEST_CASE("seed 3053270: a source that never said anything is greeted again") {
+    check_seed(3'053'270);
+  }
 }
 
 }  // namespace ppspp::sim
