@@ -70,8 +70,16 @@ void ContentReading::read(const Source& source, std::size_t size) {
   // Asked once more, so that a change which the read has seen is known.
   if (source.store.content_suspect()) return read_checked(source, size);
   position_ += size;
-  source.store.prefetch(position_, kReadAhead);
+  prefetch(source);
   finish({}, size);
+}
+
+// Not where something is missing: the system would fill the holes of the file with zeros first.
+void ContentReading::prefetch(const Source& source) const {
+  const ChunkRange run = source.endpoint.verified_run(source.handle, position_ / source.chunk_size);
+  const std::uint64_t end =
+      source.length ? std::min(position_ + kReadAhead, *source.length) : position_ + kReadAhead;
+  if (run.end * source.chunk_size >= end) source.store.prefetch(position_, end - position_);
 }
 
 // The file was touched by others: chunk by chunk, each compared with its hash.

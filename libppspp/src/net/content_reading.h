@@ -42,6 +42,7 @@ class ContentReading {
   void step_over_gap(const Source& source);
   std::size_t available(const Source& source) const;
   void read(const Source& source, std::size_t size);
+  void prefetch(const Source& source) const;
   void read_checked(const Source& source, std::size_t size);
   void finish(const boost::system::error_code& error, std::size_t size);
   void fail();
