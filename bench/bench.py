@@ -131,6 +131,44 @@ class Bench:
         return {**result, "mb_per_s": result["mb_per_s"] * leechers,
                 **{key: result[key] / leechers for key in per_leecher}}
 
+    def ceiling(self, chunk_size):
+        """The same system calls and hashes, and no protocol: one process forks the other one."""
+        output = self.fresh_output()
+        done = subprocess.run([self.program("bench/bench_ceiling"), self.file, output,
+                               str(chunk_size)], capture_output=True, text=True, check=False,
+                              timeout=self.options.timeout)
+        if done.returncode != 0:
+            raise Failed(done.stderr.strip() or "bench_ceiling failed")
+        row = json.loads(done.stdout)
+        keys = ("seconds", "mb_per_s", "source_s_per_gib", "receiver_s_per_gib")
+        return {key: row[key] for key in keys}
+
+    def first_octets(self):
+        """Milliseconds from the getter's first datagram to its first write to a pipe, by strace."""
+        calls = self.path("calls")
+        with self.seed(1024) as source:
+            command = ["strace", "-f", "-ttt", "-s", "0", "-e", "trace=sendmmsg,write,splice,vmsplice",
+                       "-o", calls, self.program("tools/ppspp-get"), *self.alone,
+                       "--listen", "127.0.0.1:0", "-o", "-", source.first_line()]
+            with Process(command, self.path("get.log"), stdout=subprocess.PIPE) as receiver:
+                receiver.child.stdout.read(1 << 20)
+        times = re.findall(r"^\d+ +([\d.]+) (sendmmsg|(?:write|splice|vmsplice)\((?=1,))",
+                           calls.read_text(), re.MULTILINE)
+        began = next(float(at) for at, call in times if call == "sendmmsg")
+        return (next(float(at) for at, call in times if call != "sendmmsg") - began) * 1e3
+
+    def readiness(self):
+        """Seconds until ppspp-seed tells the URL of a file, and what sha256sum takes."""
+        start = time.monotonic()
+        with self.seed(1024) as source:
+            source.first_line()
+            seed, cpu = time.monotonic() - start, source.cpu()
+        start = time.monotonic()
+        with Process(["sha256sum", self.file], self.path("seed.log"),
+                     stdout=subprocess.DEVNULL) as plain:
+            plain.run_to_end(self.options.timeout)
+        return {"seed_seconds": seed, "seed_cpu": cpu, "sha256sum_seconds": time.monotonic() - start}
+
     def libtorrent(self, transport):
         self.fresh_output()
         torrent, port, peer = self.path("content.torrent"), free_port(), HERE / "torrent_peer.py"
@@ -184,6 +222,10 @@ class Bench:
             ("ppspp, chunks of 1024, SHA-1", "ppspp", lambda: self.ppspp(1024, "--hash", "sha1")),
             ("ppspp, 1024, to 4 at once", "fan-out", lambda: self.fan_out(4)),
             ("ppspp, 1024, to 8 at once", "fan-out", lambda: self.fan_out(8)),
+            ("ppspp, 1024, to 16 at once", "fan-out", lambda: self.fan_out(16)),
+            ("no protocol, 1024", "ceiling", lambda: self.ceiling(1024)),
+            ("no protocol, 8192", "ceiling", lambda: self.ceiling(8192)),
+            ("no protocol, 60000", "ceiling", lambda: self.ceiling(60000)),
             ("libtorrent over uTP", "libtorrent", lambda: self.libtorrent("utp")),
             ("libtorrent over TCP", "libtorrent", lambda: self.libtorrent("tcp")),
             ("nginx to curl, unverified", "curl", lambda: self.curl(False)),
@@ -199,6 +241,32 @@ class Bench:
             if done.returncode != 0:
                 say(f"{command[0].name}: {done.stderr.strip()}")
             yield from map(json.loads, done.stdout.splitlines())
+
+    def parts(self):
+        done = subprocess.run([self.program("bench/bench_parts"), self.work], capture_output=True,
+                              text=True, check=False)
+        if done.returncode != 0:
+            say(f"bench_parts: {done.stderr.strip() or 'failed'}")
+        rows = [json.loads(line) for line in done.stdout.splitlines()]
+        if self.options.simulator:
+            simulator = [self.options.simulator, "scaling", "--peers", "30", "--size", "4Mi"]
+            done = subprocess.run(simulator, capture_output=True, text=True, check=False)
+            rate = re.search(r"events_per_s=(\d+)", done.stdout)
+            if rate:
+                rows.append({"what": "simulator, 30 peers", "unit": "event",
+                             "ns": 1e9 / int(rate.group(1))})
+        return rows
+
+    def waits(self):
+        """What a user waits for before anything comes."""
+        row = {}
+        try:
+            row = self.readiness()
+            if shutil.which("strace"):
+                row["first_octets_ms"] = statistics.median(self.first_octets() for _ in range(5))
+        except (Failed, OSError, ValueError, StopIteration) as reason:
+            say(f"  waiting: {reason}")
+        return row
 
     def live_signatures(self):
         done = subprocess.run([self.program("bench/bench_signatures")], capture_output=True,
@@ -244,7 +312,7 @@ def compare(bench, options):
     runs, reasons = {c[0]: [] for c in candidates}, {}
     def wanted(part):
         return not options.only or part in options.only
-    if candidates or wanted("counts"):
+    if candidates or wanted("counts") or wanted("waits"):
         write_content(bench.file, options.size)
     for number in range(options.runs if candidates else 0):
         say(f"run {number + 1} of {options.runs}")
@@ -261,6 +329,8 @@ def compare(bench, options):
             "counts": counts.measure(bench) if wanted("counts") else [],
             "channels": (channels.measure(bench.program("bench/bench_channels"))
                          if wanted("channels") else []),
+            "waits": bench.waits() if wanted("waits") else {},
+            "parts": bench.parts() if wanted("parts") else [],
             "limits": list(bench.limits()) if wanted("limits") else [],
             "live_signatures": bench.live_signatures() if wanted("live") else []}
 
@@ -272,7 +342,17 @@ def add_ratios(rows):
         for row in rows:
             if base and "mb_per_s" in row:
                 row[key] = row["mb_per_s"] / base
+    for row in rows:
+        size = re.match(r"ppspp, chunks of (\d+)$", row["name"])
+        ceiling = by_name.get(f"no protocol, {size.group(1)}", {}) if size else {}
+        if "mb_per_s" in ceiling and "mb_per_s" in row:
+            row["of_ceiling"] = row["mb_per_s"] / ceiling["mb_per_s"]
+            row["cpu_of_ceiling"] = cpu_of(row) / cpu_of(ceiling)
     return rows
+
+
+def cpu_of(row):
+    return row["source_s_per_gib"] + row["receiver_s_per_gib"]
 
 
 def cell(row, key, form, scale=1.0):
@@ -284,21 +364,42 @@ def print_transfers(result):
         return
     print(f"\nOne transfer of {result['size'] / GIB:g} GiB over loopback, both ends on this machine")
     print("(MB/s: 10^6 bytes of content; s/GiB: CPU seconds, user and system, per 2^30 bytes;\n"
-          " MiB: peak resident memory, and in brackets the part that is not pages of files)\n")
+          " MiB: peak resident memory, and in brackets the part that is not pages of files;\n"
+          " vs none: MB/s by those of the same system calls and hashes without protocol)\n")
     print(f"{'':31}{'MB/s':>6}{'source':>8}{'receiver':>9}{'both':>7}{'vs':>7}{'vs curl':>9}"
-          f"{'source':>15}{'receiver':>15}")
+          f"{'vs':>7}{'source':>15}{'receiver':>15}")
     print(f"{'':31}{'':>6}{'s/GiB':>8}{'s/GiB':>9}{'s/GiB':>7}{'uTP':>7}{'+sha256':>9}"
-          f"{'MiB':>15}{'MiB':>15}")
+          f"{'none':>7}{'MiB':>15}{'MiB':>15}")
     for row in result["transfers"]:
         if "mb_per_s" not in row:
             print(f"{row['name']:31}failed: {row['failed']}")
             continue
-        both = row["source_s_per_gib"] + row["receiver_s_per_gib"]
         memory = [f"{cell(row, s + '_rss_kib', '.0f', 1024)} "
                   f"({cell(row, s + '_private_kib', '.0f', 1024)})" for s in ("source", "receiver")]
         print(f"{row['name']:31}{row['mb_per_s']:6.0f}{row['source_s_per_gib']:8.2f}"
-              f"{row['receiver_s_per_gib']:9.2f}{both:7.2f}{cell(row, 'of_utp', '.2f'):>7}"
-              f"{cell(row, 'of_curl', '.2f'):>9}{memory[0]:>15}{memory[1]:>15}")
+              f"{row['receiver_s_per_gib']:9.2f}{cpu_of(row):7.2f}{cell(row, 'of_utp', '.2f'):>7}"
+              f"{cell(row, 'of_curl', '.2f'):>9}{cell(row, 'of_ceiling', '.2f'):>7}"
+              f"{memory[0]:>15}{memory[1]:>15}")
+
+
+def print_parts(result):
+    if not result["parts"]:
+        return
+    print("\nParts of the library, on one core: CPU time and allocations for each unit\n")
+    print(f"{'':44}{'unit':>9}{'ns':>9}{'allocations':>13}{'MB/s':>8}")
+    for row in result["parts"]:
+        print(f"{row['what']:44}{row['unit']:>9}{row['ns']:9.0f}"
+              f"{cell(row, 'allocations', '.4f'):>13}{cell(row, 'mb_per_s', '.0f'):>8}")
+
+
+def print_waits(result):
+    row = result["waits"]
+    if "seed_seconds" in row:
+        print(f"\nppspp-seed tells the URL of {result['size'] / GIB:g} GiB after"
+              f" {row['seed_seconds']:.2f} s ({row['seed_cpu']:.2f} s of CPU), sha256sum takes"
+              f" {row['sha256sum_seconds']:.2f} s")
+    if "first_octets_ms" in row:
+        print(f"First octets in a pipe {row['first_octets_ms']:.1f} ms after the handshake begins")
 
 
 def print_limits(result):
@@ -372,11 +473,14 @@ def arguments():
                         help="instead: transfers by the programs as they are and as they were then, "
                              "in turns; what changed, by pairs")
     parser.add_argument("--only", action="append", help="only these; may be repeated (live: signatures)",
-                        choices=["ppspp", "fan-out", "libtorrent", "curl", "counts",
-                                 "channels", "limits", "live"])
+                        choices=["ppspp", "fan-out", "ceiling", "libtorrent", "curl", "counts",
+                                 "channels", "waits", "parts", "limits", "live"])
     parser.add_argument("--timeout", type=float, default=600, help="seconds for a transfer (600)")
     parser.add_argument("--directory", type=pathlib.Path, default=None,
-                        help="for the files, on a disk with room for twice the content (TMPDIR)")
+                        help="for the files, with room for seventeen times the content (TMPDIR); "
+                             "/dev/shm leaves out the disk, and what a virtual machine pays for "
+                             "memory that its host took back")
+    parser.add_argument("--simulator", type=pathlib.Path, help=argparse.SUPPRESS)
     parser.add_argument("--build", type=pathlib.Path, required=True, help=argparse.SUPPRESS)
     parser.add_argument("--base", type=pathlib.Path, help=argparse.SUPPRESS)  # --compare's build
     options = parser.parse_args()
@@ -405,6 +509,8 @@ def main():
             print_transfers(result)
             counts.show(result["counts"])
             channels.show(result["channels"])
+            print_waits(result)
+            print_parts(result)
             print_limits(result)
             print_live(result)
     if options.json:
