@@ -150,12 +150,14 @@ TEST_SUITE("files/feed_numbers") {
         }
       }
       close(pipe_ends[1]);
+      ChunkIndex end = 0;
+      // Some rounds end before anything was told, but not all, however slow the disk is.
+      if (round % 4 == 0 && read(pipe_ends[0], &end, sizeof(end)) == sizeof(end)) told = end;
       usleep(static_cast<useconds_t>(rng.below(20'000)));
       kill(child, SIGKILL);
       int status = 0;
       REQUIRE(waitpid(child, &status, 0) == child);
       CHECK(WIFSIGNALED(status));
-      ChunkIndex end = 0;
       while (read(pipe_ends[0], &end, sizeof(end)) == sizeof(end)) told = end;
       close(pipe_ends[0]);
       const ChunkIndex first = feed.open().first();
