@@ -90,8 +90,10 @@ TEST_SUITE("net/live") {
     const SwarmUrl url = url_of(source, *feed);
     CHECK(url.metadata.live);
 
-    Pump pump(world.io, *feed, content, 10'000);
     Reading near(*relay.join(url));
+    // It is there when the feed begins, however slow the machine is.
+    REQUIRE(world.run_until([&] { return near.swarm.status().channels > 0; }));
+    Pump pump(world.io, *feed, content, 10'000);
     SwarmUrl of_relay = url;
     of_relay.peers = {relay.local_addresses().front().to_string()};
     Reading far(*viewer.join(of_relay));
