@@ -29,13 +29,13 @@ constexpr double kCopiesToSpare = 4;
 // Who gets all of the source comes after those who give to each other what they get.
 constexpr double kAloneShare = 0.75;
 // And who took so much and gave hardly anything of it, after those who do.
-constexpr std::uint64_t kTakenToJudge = 96 << 10;
-constexpr std::uint64_t kLeastShareGiven = 64;
+constexpr std::uint64_t kTakenToJudgeViewer = 96 << 10;
+constexpr std::uint64_t kLeastShareOfViewer = 64;
 constexpr double kTakerShare = 0.4;
 
 bool takes_only(const Channel& channel) {
-  return channel.bytes_sent() >= kTakenToJudge &&
-         channel.bytes_received() < channel.bytes_sent() / kLeastShareGiven;
+  return channel.bytes_sent() >= kTakenToJudgeViewer &&
+         channel.bytes_received() < channel.bytes_sent() / kLeastShareOfViewer;
 }
 
 }  // namespace
