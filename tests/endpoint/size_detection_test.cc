@@ -327,14 +327,18 @@ TEST_SUITE("endpoint/size detection") {
   }
 
   TEST_CASE("... and behind a corrupting path") {
-    World world(seed(), {.delay = 10ms, .corruption = 0.1});
-    const auto content = random_content(300'001, seed());
-    Node& seeder = world.add_node();
-    Node& leecher = world.add_node();
-    const SwarmHandle swarm = leecher.join(seeder.seed(content));
-    leecher.add_peer(swarm, seeder);
-    CHECK(world.run_until([&] { return leecher.complete(swarm); }, 120s));
-    CHECK(leecher.content(swarm) == content);
+    // With the second, chunks that relied on each other for their hashes were once sent for ever.
+    for (const std::uint64_t s : {seed(), std::uint64_t{1'795'331'209'309'877'436}}) {
+      CAPTURE(s);
+      World world(s, {.delay = 10ms, .corruption = 0.1});
+      const auto content = random_content(300'001, s);
+      Node& seeder = world.add_node();
+      Node& leecher = world.add_node();
+      const SwarmHandle swarm = leecher.join(seeder.seed(content));
+      leecher.add_peer(swarm, seeder);
+      CHECK(world.run_until([&] { return leecher.complete(swarm); }, 120s));
+      CHECK(leecher.content(swarm) == content);
+    }
   }
 
   TEST_CASE("the size is found for every chunk size, also above a sender's first window") {

@@ -86,11 +86,10 @@ bool LiveSwarm::makes_way(const Channel& channel, Now now) {
   review_flight(now);
   double share = 1;
   if (source_ != nullptr && channel.pushed_chunks() == 0) {
-    // Beside a few copies, what was asked for, and what is sent again, is little: others have it.
-    const bool alone = std::ranges::find(alone_, &channel) != alone_.end();
+    // Beside the copies, what was asked for, and what is sent again, is little: others have it.
     if (may_send_ < 1) return true;
     share = short_of_upload() ? kAskedOfSourceShare : 1;
-    if (alone) share *= kAloneShare;
+    if (std::ranges::find(alone_, &channel) != alone_.end()) share *= kAloneShare;
   } else if (source_ == nullptr) {
     const bool first = std::ranges::find(told_first_, &channel) != told_first_.end();
     share = takes_only(channel) ? kTakerShare : first ? 1 : kLaterShare;
