@@ -112,6 +112,25 @@ TEST_SUITE("integrity/tree_builder") {
     }
   }
 
+  TEST_CASE("what is above 64 blocks is made with the last of them, in any order") {
+    Rng rng(test::seed());
+    const Reference reference(test::counting_content(200 * 512), 512, HashFunction::sha256);
+    GuardedMemory memory(200, HashFunction::sha256);
+    MerkleTree tree(200, HashFunction::sha256, memory.span());
+    TreeBuilder builder(tree, 512, 1);
+    Hasher hasher(HashFunction::sha256);
+    const Bin above = Bin::node(6, 1);  // the second group: chunks 64 to 127
+    std::size_t here = 0;
+    for (const std::uint64_t block : test::shuffled(builder.block_count(), rng)) {
+      builder.add_block(block, block_of(reference, builder, block), hasher);
+      if (above.contains(Bin::leaf(block))) ++here;
+      CHECK(tree.is_known(above) == (here == 64));
+    }
+    CHECK(!tree.is_known(Bin::node(7, 0)));
+    CHECK(builder.finish(hasher) == reference.root());
+    CHECK(memory.copy() == reference.memory());
+  }
+
   TEST_CASE("threads may build different blocks at once") {
     const Reference reference(test::counting_content(3001 * 512 - 7), 512, HashFunction::sha256);
     GuardedMemory memory(reference.chunk_count(), reference.function());

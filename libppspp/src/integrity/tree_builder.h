@@ -1,9 +1,11 @@
 // Makes the hash tree of a content that is all there (a seeder's file).
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "crypto/hasher.h"
 #include "integrity/merkle_tree.h"
@@ -13,7 +15,12 @@ namespace ppspp {
 
 // The content comes in blocks: aligned runs of block_chunks() chunks, the last of which may be
 // short. They may come in any order, and from several threads at once: each block has its nodes to
-// itself. A thread brings its own Hasher. After all the blocks, one thread calls finish().
+// itself. A thread brings its own Hasher. Each comes once; after all of them, one thread calls
+// finish().
+//
+// Whoever brings the last block of a group makes what is above it at once, while those nodes are in
+// memory: one by one at the end, each of them would have to come from the disk where the tree is
+// larger than the memory.
 class TreeBuilder {
  public:
   static constexpr std::uint64_t kDefaultBlockChunks = 1024;
@@ -37,10 +44,15 @@ class TreeBuilder {
   void hash_leaves(ChunkRange chunks, std::span<const std::byte> data, Hasher& hasher,
                    LazyMultiBuffer* together);
   void make_level(int height, ChunkRange chunks, Hasher& hasher);
+  void make_group(std::uint64_t group, Hasher& hasher);
+  ChunkRange group_chunks(std::uint64_t group) const;
+
+  static constexpr int kGroupHeight = 6;  // 64 blocks
 
   MerkleTree& tree_;
   std::uint32_t chunk_size_;
   std::uint64_t block_chunks_;
+  std::vector<std::atomic<std::uint8_t>> blocks_here_;  // by group
 };
 
 }  // namespace ppspp
