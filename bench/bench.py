@@ -22,6 +22,7 @@ import time
 import channels
 import counts
 import live
+import memory
 import paired
 from processes import Failed, Process, free_port, say
 
@@ -374,12 +375,12 @@ def print_transfers(result):
         if "mb_per_s" not in row:
             print(f"{row['name']:31}failed: {row['failed']}")
             continue
-        memory = [f"{cell(row, s + '_rss_kib', '.0f', 1024)} "
-                  f"({cell(row, s + '_private_kib', '.0f', 1024)})" for s in ("source", "receiver")]
+        peaks = [f"{cell(row, s + '_rss_kib', '.0f', 1024)} "
+                 f"({cell(row, s + '_private_kib', '.0f', 1024)})" for s in ("source", "receiver")]
         print(f"{row['name']:31}{row['mb_per_s']:6.0f}{row['source_s_per_gib']:8.2f}"
               f"{row['receiver_s_per_gib']:9.2f}{cpu_of(row):7.2f}{cell(row, 'of_utp', '.2f'):>7}"
               f"{cell(row, 'of_curl', '.2f'):>9}{cell(row, 'of_ceiling', '.2f'):>7}"
-              f"{memory[0]:>15}{memory[1]:>15}")
+              f"{peaks[0]:>15}{peaks[1]:>15}")
 
 
 def print_parts(result):
@@ -428,44 +429,13 @@ def print_live(result):
                   + "".join(f"{rates[width]:9.0f}" for width in widths))
 
 
-def memory(options, work):
-    """Peak memory at two sizes of content. A file full of holes will do: it is read and hashed all
-    the same."""
-    rows = []
-    for size in (options.size, 16 * options.size):
-        for chunk_size in (1024, 8192):
-            folder = work / f"{size}-{chunk_size}"
-            folder.mkdir()
-            bench = Bench(argparse.Namespace(**{**vars(options), "size": size}), folder)
-            with open(bench.file, "wb") as out:
-                out.truncate(size)
-            name = f"{size / GIB:g} GiB, chunks of {chunk_size}"
-            result, reason = attempt(name, lambda b=bench, c=chunk_size: b.ppspp(c))
-            rows.append({"name": name, **(result or {"failed": reason})})
-            shutil.rmtree(folder)
-    return {"memory": rows}
-
-
-def print_memory(result):
-    print("\nPeak memory in MiB: resident, and without pages of files\n")
-    print(f"{'':28}{'source':>10}{'without':>9}{'receiver':>10}{'without':>9}{'MB/s':>7}")
-    for row in result["memory"]:
-        if "failed" in row:
-            print(f"{row['name']:28}failed: {row['failed']}")
-            continue
-        cells = "".join(f"{cell(row, f'{side}_{what}_kib', '.1f', 1024):>{width}}"
-                        for side in ("source", "receiver")
-                        for what, width in (("rss", 10), ("private", 9)))
-        print(f"{row['name']:28}{cells}{row['mb_per_s']:7.0f}")
-
-
 def arguments():
     parser = argparse.ArgumentParser(prog="script/bench", description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=3, help="the median of so many (3)")
     parser.add_argument("--size", type=size_of, default=GIB, help="of the content, as 512M (1G)")
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE", help="write the figures there")
     parser.add_argument("--memory", action="store_true",
-                        help="instead: peak memory at --size and at 16 times that")
+                        help="instead: peak memory at --size, at 16 and at 256 times that")
     parser.add_argument("--live", action="store_true",
                         help="instead: live feeds, about five minutes; the highest rates that one "
                              "core injects and one relays, their cost and their latency")
@@ -477,9 +447,10 @@ def arguments():
                                  "channels", "waits", "parts", "limits", "live"])
     parser.add_argument("--timeout", type=float, default=600, help="seconds for a transfer (600)")
     parser.add_argument("--directory", type=pathlib.Path, default=None,
-                        help="for the files, with room for seventeen times the content (TMPDIR); "
-                             "/dev/shm leaves out the disk, and what a virtual machine pays for "
-                             "memory that its host took back")
+                        help="for the files, with room for seventeen times the content (--memory: "
+                             "for twice the largest). The default is TMPDIR; where that is not "
+                             "set, and but for --memory, /dev/shm if there is room, which leaves "
+                             "out the disk, the same for all that are compared")
     parser.add_argument("--simulator", type=pathlib.Path, help=argparse.SUPPRESS)
     parser.add_argument("--build", type=pathlib.Path, required=True, help=argparse.SUPPRESS)
     parser.add_argument("--base", type=pathlib.Path, help=argparse.SUPPRESS)  # --compare's build
@@ -489,14 +460,24 @@ def arguments():
     return options
 
 
+def directory(options):
+    """Where the files are: None is what Python takes."""
+    in_memory = pathlib.Path("/dev/shm")
+    if options.directory or options.memory or "TMPDIR" in os.environ or not in_memory.is_dir():
+        return options.directory
+    free = re.search(r"MemAvailable:\s+(\d+)", pathlib.Path("/proc/meminfo").read_text())
+    room = min(shutil.disk_usage(in_memory).free, int(free.group(1)) << 10 if free else 0)
+    return in_memory if room > 19 * options.size else None
+
+
 def main():
     options = arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    with tempfile.TemporaryDirectory(prefix="ppspp-bench.", dir=options.directory) as folder:
+    with tempfile.TemporaryDirectory(prefix="ppspp-bench.", dir=directory(options)) as folder:
         work = pathlib.Path(folder)
         if options.memory:
-            result = memory(options, work)
-            print_memory(result)
+            result = memory.measure(Bench, options, work)
+            memory.show(result)
         elif options.live:
             result = live.measure(options.build, work)
             live.show(result)
