@@ -112,23 +112,28 @@ TEST_SUITE("integrity/tree_builder") {
     }
   }
 
-  TEST_CASE("what is above 64 blocks is made with the last of them, in any order") {
+  TEST_CASE("groups of any size, joined when their blocks are there, make the same tree") {
     Rng rng(test::seed());
-    const Reference reference(test::counting_content(200 * 512), 512, HashFunction::sha256);
-    GuardedMemory memory(200, HashFunction::sha256);
-    MerkleTree tree(200, HashFunction::sha256, memory.span());
-    TreeBuilder builder(tree, 512, 1);
-    Hasher hasher(HashFunction::sha256);
-    const Bin above = Bin::node(6, 1);  // the second group: chunks 64 to 127
-    std::size_t here = 0;
-    for (const std::uint64_t block : test::shuffled(builder.block_count(), rng)) {
-      builder.add_block(block, block_of(reference, builder, block), hasher);
-      if (above.contains(Bin::leaf(block))) ++here;
-      CHECK(tree.is_known(above) == (here == 64));
+    for (int round = 0; round < 60; ++round) {
+      const Reference reference = test::random_reference(rng);
+      const std::uint64_t group_blocks = std::uint64_t{1} << rng.below(7);
+      CAPTURE(reference.chunk_count());
+      CAPTURE(group_blocks);
+      GuardedMemory memory(reference.chunk_count(), reference.function());
+      MerkleTree tree(reference.chunk_count(), reference.function(), memory.span());
+      TreeBuilder builder(tree, 512, std::uint64_t{1} << rng.below(4), group_blocks);
+      Hasher hasher(reference.function());
+      std::vector<std::uint64_t> here(builder.group_count());
+      for (const std::uint64_t block : test::shuffled(builder.block_count(), rng)) {
+        builder.add_block(block * builder.block_chunks(), block_of(reference, builder, block),
+                          hasher);
+        const std::uint64_t group = block / group_blocks;
+        if (++here[group] == builder.blocks_in(group)) builder.join(group, hasher);
+      }
+      CHECK(builder.finish(hasher) == reference.root());
+      CHECK(memory.copy() == reference.memory());
+      CHECK(memory.guards_intact());
     }
-    CHECK(!tree.is_known(Bin::node(7, 0)));
-    CHECK(builder.finish(hasher) == reference.root());
-    CHECK(memory.copy() == reference.memory());
   }
 
   TEST_CASE("threads may build different blocks at once") {

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <cerrno>
 #include <memory>
@@ -17,6 +18,25 @@ namespace ppspp {
 namespace {
 
 constexpr std::uint64_t kBlockSize = 1024 * 1024;  // octets that a thread reads at once, at most
+constexpr std::uint64_t kGroupBlocks = 64;
+
+// Counts the blocks of each group that are there.
+class Groups {
+ public:
+  explicit Groups(const TreeBuilder& builder)
+      : builder_(builder), here_(static_cast<std::size_t>(builder.group_count())) {}
+
+  // True for whoever brings the last one; what the others made can be read then.
+  bool complete_with(std::uint64_t block) {
+    const std::uint64_t group = block / kGroupBlocks;
+    const unsigned before = here_[group].fetch_add(1, std::memory_order_acq_rel);
+    return before + 1 == builder_.blocks_in(group);
+  }
+
+ private:
+  const TreeBuilder& builder_;
+  std::vector<std::atomic<std::uint8_t>> here_;
+};
 
 Error changed(const std::filesystem::path& path) {
   return {Errc::content_changed,
@@ -27,10 +47,11 @@ Error changed(const std::filesystem::path& path) {
 // Reads and hashes the file's blocks: what one thread does.
 class BlockHasher {
  public:
-  BlockHasher(const HashedFile& file, TreeBuilder& builder, std::uint32_t chunk_size,
-              HashFunction function, unsigned threads)
+  BlockHasher(const HashedFile& file, TreeBuilder& builder, Groups& groups,
+              std::uint32_t chunk_size, HashFunction function, unsigned threads)
       : file_(file),
         builder_(builder),
+        groups_(groups),
         block_size_(builder.block_chunks() * chunk_size),
         ahead_(std::uint64_t{threads} * 2 * block_size_),
         hasher_(function),
@@ -48,12 +69,14 @@ class BlockHasher {
     if (got < 0) return Unexpected{system_error(errno, "cannot read", file_.path)};
     if (static_cast<std::size_t>(got) < size) return Unexpected{changed(file_.path)};
     builder_.add_block(block * builder_.block_chunks(), data, hasher_, &together_);
+    if (groups_.complete_with(block)) builder_.join(block / kGroupBlocks, hasher_);
     return {};
   }
 
  private:
   const HashedFile& file_;
   TreeBuilder& builder_;
+  Groups& groups_;
   std::uint64_t block_size_;
   std::uint64_t ahead_;
   Hasher hasher_;
@@ -83,10 +106,12 @@ Result<void> make_tree(HashedFile& hashed, std::uint32_t chunk_size, HashFunctio
   hashed.tree = std::move(*tree_file);
   MerkleTree tree(chunk_count, function, hashed.tree.memory());
   TreeBuilder builder(tree, chunk_size,
-                      std::bit_floor(std::max(kBlockSize / chunk_size, std::uint64_t{1})));
+                      std::bit_floor(std::max(kBlockSize / chunk_size, std::uint64_t{1})),
+                      kGroupBlocks);
+  Groups groups(builder);
   const BlockWork work{builder.block_count(), builder.block_chunks() * chunk_size, hashed.length};
   const auto result = for_each_block(work, options, [&]() -> BlockHandler {
-    const auto hasher = std::make_shared<BlockHasher>(hashed, builder, chunk_size, function,
+    const auto hasher = std::make_shared<BlockHasher>(hashed, builder, groups, chunk_size, function,
                                                       std::max(options.threads, 2u));
     return [hasher](std::uint64_t block) { return (*hasher)(block); };
   });

@@ -8,13 +8,15 @@
 
 namespace ppspp {
 
-TreeBuilder::TreeBuilder(MerkleTree& tree, std::uint32_t chunk_size, std::uint64_t block_chunks)
+TreeBuilder::TreeBuilder(MerkleTree& tree, std::uint32_t chunk_size, std::uint64_t block_chunks,
+                         std::uint64_t group_blocks)
     : tree_(tree),
       chunk_size_(chunk_size),
       block_chunks_(block_chunks),
-      blocks_here_(((block_count() - 1) >> kGroupHeight) + 1) {
+      group_blocks_(group_blocks) {
   PPSPP_ASSERT(chunk_size > 0);
   PPSPP_ASSERT(std::has_single_bit(block_chunks));
+  PPSPP_ASSERT(std::has_single_bit(group_blocks));
 }
 
 std::uint64_t TreeBuilder::block_count() const {
@@ -32,33 +34,29 @@ void TreeBuilder::add_block(ChunkIndex first_chunk, std::span<const std::byte> d
   for (int height = 1; (std::uint64_t{1} << height) <= count; ++height) {
     make_level(height, chunks, hasher);
   }
-  const std::uint64_t block = first_chunk / block_chunks_;
-  const std::uint64_t group = block >> kGroupHeight;
-  const std::uint64_t in_group =
-      std::min(std::uint64_t{1} << kGroupHeight, block_count() - (group << kGroupHeight));
-  // Acquires what the other threads made, and releases our own.
-  const unsigned before = blocks_here_[group].fetch_add(1, std::memory_order_acq_rel);
-  if (before + 1 == in_group) make_group(group, hasher);
 }
 
-// The nodes above its blocks.
-void TreeBuilder::make_group(std::uint64_t group, Hasher& hasher) {
-  const ChunkRange chunks = group_chunks(group);
-  const int lowest = std::countr_zero(block_chunks_) + 1;
-  for (int height = lowest; height < lowest + kGroupHeight; ++height) {
+std::uint64_t TreeBuilder::group_count() const {
+  return (block_count() - 1) / group_blocks_ + 1;
+}
+
+std::uint64_t TreeBuilder::blocks_in(std::uint64_t group) const {
+  return std::min(group_blocks_, block_count() - group * group_blocks_);
+}
+
+void TreeBuilder::join(std::uint64_t group, Hasher& hasher) {
+  const std::uint64_t size = block_chunks_ * group_blocks_;
+  const ChunkRange chunks{group * size, std::min((group + 1) * size, tree_.chunk_count())};
+  for (int height = std::countr_zero(block_chunks_) + 1; height <= std::countr_zero(size);
+       ++height) {
     make_level(height, chunks, hasher);
   }
 }
 
-ChunkRange TreeBuilder::group_chunks(std::uint64_t group) const {
-  const std::uint64_t size = block_chunks_ << kGroupHeight;
-  return {group * size, std::min((group + 1) * size, tree_.chunk_count())};
-}
-
 Digest TreeBuilder::finish(Hasher& hasher) {
   const ChunkRange all{0, tree_.chunk_count()};
-  const int first = std::countr_zero(block_chunks_) + kGroupHeight + 1;
-  for (int height = first; (std::uint64_t{1} << height) <= all.size(); ++height) {
+  const int lowest = std::countr_zero(block_chunks_ * group_blocks_) + 1;
+  for (int height = lowest; (std::uint64_t{1} << height) <= all.size(); ++height) {
     make_level(height, all, hasher);
   }
   const std::optional<Digest> root = tree_.root(hasher);
