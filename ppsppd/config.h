@@ -45,6 +45,7 @@ struct Config {
     std::size_t max_half_open = 4'096;
     std::size_t max_swarms = 20'000;
     std::uint64_t max_queued_chunks_per_peer = 65'536;
+    unsigned threads = 0;  // as in NodeOptions
     friend bool operator==(const Node&, const Node&) = default;
   } node;
 

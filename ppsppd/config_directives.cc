@@ -10,6 +10,7 @@
 #include "config_values.h"
 #include "metadata/text.h"
 #include "ppspp/address_rules.h"
+#include "ppspp/thread_count.h"
 
 namespace ppspp::daemon {
 namespace {
@@ -78,7 +79,8 @@ Section node_section() {
        number_directive<Config>("max_half_open", PPSPP_MEMBER(node.max_half_open), 1, 1'000'000),
        number_directive<Config>("max_swarms", PPSPP_MEMBER(node.max_swarms), 1, 1'000'000),
        number_directive<Config>("max_queued_chunks_per_peer",
-                                PPSPP_MEMBER(node.max_queued_chunks_per_peer), 1, 1'000'000'000)}};
+                                PPSPP_MEMBER(node.max_queued_chunks_per_peer), 1, 1'000'000'000),
+       number_directive<Config>("threads", PPSPP_MEMBER(node.threads), 0, kMaxThreads)}};
 }
 
 Section limits_section() {

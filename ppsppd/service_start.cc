@@ -40,6 +40,7 @@ Result<NodeOptions> node_options(const Config& config, std::vector<int> sockets)
   options.discovery.pex_on_internet = config.discovery.pex_on_internet;
   options.trackers = config.tracker.urls;
   options.tracker_ca = config.tracker.ca;
+  options.threads = config.node.threads;
   auto rules = rules_of(config.access);
   if (!rules) return tl::unexpected(rules.error());
   options.rules = *std::move(rules);

@@ -8,7 +8,9 @@
 #include <fstream>
 
 #include "base/dnskey.h"
+#include "metadata/text.h"
 #include "ppspp/swarm_url.h"
+#include "ppspp/thread_count.h"
 #include "tracker/url.h"
 
 namespace ppspp::tools {
@@ -340,6 +342,22 @@ CLI::Option* CommandLine::add_signature(std::optional<SignatureAlgorithm>& targe
       },
       description + ": rsasha1, rsasha256, ecdsap256sha256, ecdsap384sha384 or ed25519",
       default_value);
+}
+
+CLI::Option* CommandLine::add_threads(unsigned& target) {
+  return option(
+      "--threads", "N",
+      [&target](const std::string& text) -> Result<void> {
+        const auto count = parse_decimal<unsigned>(text);
+        if (!count || *count > kMaxThreads) {
+          return bad(text, fmt::format("a number of threads from 1 to {}, or 0 for as many as are "
+                                       "of use on this machine",
+                                       kMaxThreads));
+        }
+        target = *count;
+        return {};
+      },
+      "Threads that move content; 0: as many as are of use", "0");
 }
 
 CLI::Option* CommandLine::add_daemon(std::string& target, const std::string& description) {

@@ -76,6 +76,7 @@ class CommandLine {
                              const std::string& description, const std::string& default_value);
   // --daemon[=SOCKET]; the value is always behind an equals sign, so that a file may follow.
   CLI::Option* add_daemon(std::string& target, const std::string& description);
+  CLI::Option* add_threads(unsigned& target);
   void add_verbose(int& target);
   // Of a service: --config, and --check and --print-config, which end it.
   void add_config(std::filesystem::path& file, const std::string& description,

@@ -162,14 +162,16 @@ void add_options(CommandLine& line, GetCommand& command, Given& given) {
   line.add_rate("--download-limit", command.download_limit, "Bytes per second, with k, M or G");
   add_output_options(line, command);
   add_live_options(line, command, given);
+  line.add_threads(command.threads);
   line.add_verbose(command.verbosity);
 }
 
 // What --daemon[=SOCKET] and the other options make together.
 std::optional<EarlyExit> hand_to_daemon(GetCommand& command, CommandLine& line) {
   std::vector<CLI::Option*> refused;
-  for (const char* name : {"--listen", "--tracker-ca", "--local-discovery", "--no-local-discovery",
-                           "--no-pex", "--json", "--start", "--buffer", "--discard-window"}) {
+  for (const char* name :
+       {"--listen", "--tracker-ca", "--local-discovery", "--no-local-discovery", "--no-pex",
+        "--threads", "--json", "--start", "--buffer", "--discard-window"}) {
     refused.push_back(line.app().get_option(name));
   }
   if (const auto option = first_used(refused)) {

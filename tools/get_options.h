@@ -27,6 +27,7 @@ struct GetCommand {
   bool no_local_discovery = false;
   LocalMeans local_means = LocalMeans::any;
   bool no_pex = false;
+  unsigned threads = 0;           // as in NodeOptions
   LiveSettings live;              // of a live feed
   std::optional<double> timeout;  // seconds
   std::optional<std::uint64_t> upload_limit;

@@ -27,6 +27,7 @@ class Seeder {
     options.discovery.local_means = command_.local_means;
     options.discovery.pex = !command_.no_pex;
     options.tracker_ca = command_.tracker_ca;
+    options.threads = command_.threads;
     auto node = Node::open(io_, options);
     if (!node) return fail_with(node.error());
     node_.emplace(*std::move(node));

@@ -79,6 +79,7 @@ class LivePublisher {
     options.discovery.local_means = command_.local_means;
     options.discovery.pex = !command_.no_pex;
     options.tracker_ca = command_.tracker_ca;
+    options.threads = command_.threads;
     auto node = Node::open(io_, options);
     if (!node) return tl::unexpected(node.error());
     node_.emplace(*std::move(node));

@@ -174,7 +174,7 @@ Result<void> hand_to_daemon(SeedCommand& command, const std::string& file,
 std::vector<CLI::Option*> not_for_daemon(CommandLine& line, bool is_live) {
   std::vector<CLI::Option*> options;
   for (const char* name : {"--listen", "--tracker-ca", "--local-discovery", "--no-local-discovery",
-                           "--no-pex", "--record", "--force"}) {
+                           "--no-pex", "--threads", "--record", "--force"}) {
     options.push_back(line.app().get_option(name));
   }
   for (const char* name : {"--addressing", "--hash", "--integrity"}) {
@@ -212,6 +212,7 @@ Parsed<SeedCommand> parse_seed_command(int argc, const char* const* argv) {
                  "--advertise");
   std::string daemon;
   line.add_daemon(daemon, "Hand the work to ppsppd, the daemon, and leave");
+  line.add_threads(command.threads);
   line.add_verbose(command.verbosity);
   if (auto exit = line.parse(argc, argv)) return tl::unexpected(*std::move(exit));
 

@@ -39,6 +39,7 @@ struct SeedCommand {
   bool no_local_discovery = false;
   LocalMeans local_means = LocalMeans::any;
   bool no_pex = false;
+  unsigned threads = 0;  // as in NodeOptions
   int verbosity = 0;
   // The daemon that the work is handed to, by its control socket, and what it is asked.
   std::optional<std::filesystem::path> daemon;

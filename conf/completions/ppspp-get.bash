@@ -13,7 +13,7 @@ _ppspp_get() {
       _ppspp_files "$cur"
       return ;;
     -l | --listen | --peer | --tracker | --chunk-size | --upload-limit | --download-limit | \
-      --timeout | --buffer | --discard-window)
+      --timeout | --buffer | --discard-window | --threads)
       :
       return ;;
     --addressing)
@@ -40,7 +40,7 @@ _ppspp_get() {
     -h --help --version -o --output -l --listen --peer --tracker --tracker-ca --chunk-size
     --local-discovery --no-local-discovery --no-pex
     --addressing --hash --integrity --authority --upload-limit --download-limit --timeout --stay
-    --force --json --start --buffer --discard-window --signature -v --verbose --daemon"
+    --force --json --start --buffer --discard-window --signature --threads -v --verbose --daemon"
     mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
   else
     _ppspp_files "$cur"

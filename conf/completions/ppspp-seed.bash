@@ -10,7 +10,7 @@ _ppspp_seed() {
   COMPREPLY=()
   case $previous in
     -l | --listen | --chunk-size | --peer | --tracker | --upload-limit | \
-      --chunks-per-signature | --discard-window | --pace | --advertise)
+      --chunks-per-signature | --discard-window | --pace | --advertise | --threads)
       :
       return ;;
     --addressing)
@@ -37,7 +37,7 @@ _ppspp_seed() {
     -h --help --version -l --listen --chunk-size --addressing --hash --integrity --authority --peer
     --tracker --tracker-ca --local-discovery --no-local-discovery --upload-limit --live --key --signature
     --no-pex --chunks-per-signature
-    --discard-window --record --force --pace --advertise --daemon -v --verbose"
+    --discard-window --record --force --pace --advertise --daemon --threads -v --verbose"
     mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
   else
     _ppspp_files "$cur"

@@ -45,6 +45,7 @@ max_channels_per_swarm = 0
 max_half_open = 20
 max_swarms = 30
 max_queued_chunks_per_peer = 40
+threads = 3
 [limits]
 upload = "1.5M"
 download = 1000000
@@ -99,6 +100,7 @@ download = "none"
   CHECK(config->node.max_half_open == 20);
   CHECK(config->node.max_swarms == 30);
   CHECK(config->node.max_queued_chunks_per_peer == 40);
+  CHECK(config->node.threads == 3);
   CHECK(config->limits.upload == 1'572'864);
   CHECK(config->limits.download == 1'000'000);
   CHECK(config->limits.upload_per_peer == 102'400);
@@ -246,6 +248,16 @@ TEST_CASE("a file that cannot be read is one error") {
   CHECK(contains(directory.error()[0].message, "directory"));
 }
 
+TEST_CASE("how many threads move content is a number, and 0 is what the machine has use for") {
+  for (const char* wrong : {"65", "-1", "\"two\"", "1.5", "true"}) {
+    CAPTURE(wrong);
+    const auto errors = errors_of(std::string("[node]\nthreads = ") + wrong + "\n");
+    REQUIRE(errors.size() == 1);
+    CHECK(contains(errors[0].to_string(), "c.toml:2: threads: must be a number from 0 to 64"));
+  }
+  CHECK(contains(print_config(Config()), "\nthreads = 0\n"));
+}
+
 TEST_CASE("what only a restart changes is named, and nothing else") {
   const Config before;
   Config after;
@@ -257,13 +269,14 @@ TEST_CASE("what only a restart changes is named, and nothing else") {
   after.access.deny = {"192.0.2.0/24"};
   CHECK(changes_that_need_restart(before, after).empty());
   after.node.max_channels = 7;
+  after.node.threads = 2;
   after.state.directory = "/tmp";
   after.control.mode = 0600;
   after.gateway.enabled = false;
   after.metrics.listen = TransportAddress::v4(0x7f000001, 1);
   CHECK(changes_that_need_restart(before, after) ==
-        std::vector<std::string>{"node.max_channels", "state.directory", "control.mode",
-                                 "gateway.enabled", "metrics.listen"});
+        std::vector<std::string>{"node.max_channels", "node.threads", "state.directory",
+                                 "control.mode", "gateway.enabled", "metrics.listen"});
 }
 
 TEST_CASE("what is said is bounded") {

@@ -178,6 +178,19 @@ TEST_SUITE("tools/command_line") {
     CHECK(metadata.hash == HashFunction::sha1);
   }
 
+  TEST_CASE("ppspp-seed, ppspp-get: how many threads move content") {
+    CHECK(seed({"f"})->threads == 0);
+    CHECK(seed({"--threads", "1", "f"})->threads == 1);
+    CHECK(get({"--threads=64", kUrl})->threads == 64);
+    for (const char* wrong : {"65", "-1", "two", "", "1.5", "4294967297"}) {
+      CAPTURE(wrong);
+      check_usage_error(get({"--threads", wrong, kUrl}), "from 1 to 64");
+      check_usage_error(seed({"--threads", wrong, "f"}), "--threads");
+    }
+    check_usage_error(seed({"--threads", "2", "--daemon", "f"}), "--threads is not for --daemon");
+    check_usage_error(get({"--threads", "2", "--daemon", kUrl}), "--threads is not for --daemon");
+  }
+
   TEST_CASE("ppspp-seed: trackers are announced to") {
     const auto command = seed({"--tracker", "http://t", "--tracker-ca", "ca.pem", "x"});
     REQUIRE(command);

@@ -32,6 +32,7 @@
 #include "ppspp/node_statistics.h"
 #include "ppspp/result.h"
 #include "ppspp/swarm_url.h"
+#include "ppspp/thread_count.h"
 #include "ppspp/tracker_status.h"
 #include "ppspp/transport_address.h"
 
@@ -81,6 +82,10 @@ struct NodeOptions {
   std::filesystem::path tracker_ca = {};
   // A hosted file that nobody asked for so long sleeps again.
   std::chrono::milliseconds sleep_after = std::chrono::minutes(1);
+  // How many threads move content, that of the io_context included: 1: everything in that one (the
+  // hashing of whole files has one of its own); 0: by the machine, and all processors hash files.
+  // Handlers run in the io_context with any number. At most kMaxThreads.
+  unsigned threads = 0;
 };
 
 // Octets done and octets in all, a few times a second.

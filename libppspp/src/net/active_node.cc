@@ -57,6 +57,7 @@ ActiveNode::ActiveNode(asio::io_context& io, std::unique_ptr<UdpPort> port,
       trackers_(io, tracker_sink()),
       tracker_timer_(io),
       sleep_after_(options.sleep_after),
+      threads_(options.threads),
       background_(io) {
   if (!options.discovery.local) return;
   const auto on_found = [this](const SwarmId& id, const TransportAddress& peer) {
@@ -119,6 +120,7 @@ void ActiveNode::seed(std::filesystem::path file, SeedOptions options, SeedDone 
   seeding->done = std::move(done);
   seedings_.push_back(seeding);
   HashOptions how;
+  how.threads = threads_;
   how.cancel = &background_.cancelled();
   how.progress = progress_poster(seeding->options.progress);
   background_.run(

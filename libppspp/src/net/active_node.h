@@ -31,6 +31,7 @@ class ActiveNode {
   Background& background() { return background_; }
   Trackers& trackers() { return trackers_; }
   const Trackers& trackers() const { return trackers_; }
+  unsigned threads() const { return threads_; }  // as in NodeOptions
   const std::shared_ptr<StoreCounters>& store_counters() const { return store_counters_; }
 
   Result<Swarm> join(const SwarmUrl& url, const JoinOptions& options);
@@ -87,6 +88,7 @@ class ActiveNode {
   bool tracker_timer_runs_ = false;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for handlers under way
   std::chrono::milliseconds sleep_after_;
+  unsigned threads_;  // as in NodeOptions
   std::shared_ptr<StoreCounters> store_counters_ = std::make_shared<StoreCounters>();
   std::vector<std::shared_ptr<Seeding>> seedings_;  // files that are being hashed
   Background background_;                           // goes first, and waits for its threads

@@ -79,6 +79,7 @@ void ActiveSwarm::open_file(const JoinOptions& options) {
   DownloadOptions how;
   how.force = options.force;
   how.ready = store_ready_poster();
+  how.check.threads = node_->threads();
   how.check.cancel = &node_->background().cancelled();
   how.check.progress = node_->progress_poster(options.check_progress);
   const auto result = std::make_shared<std::optional<Result<OpenedDownload>>>();

@@ -1,4 +1,6 @@
 // The public handles: thin faces of ActiveNode and ActiveSwarm.
+#include <fmt/format.h>
+
 #include <utility>
 
 #include "net/active_node.h"
@@ -89,6 +91,10 @@ Result<Node> Node::open(asio::io_context& io, const NodeOptions& options) {
   if (options.discovery.local && options.discovery.local_means == LocalMeans::dns_sd &&
       !ServiceFinder::is_built_in()) {
     return fail(Errc::invalid_argument, "ppspp was built without DNS-SD (libavahi-client)");
+  }
+  if (options.threads > kMaxThreads) {
+    return fail(Errc::invalid_argument,
+                fmt::format("{} threads are too many: at most {}", options.threads, kMaxThreads));
   }
   auto port = options.sockets.empty() ? UdpPort::open(io, options.listen)
                                       : UdpPort::adopt(io, options.sockets);
