@@ -29,7 +29,8 @@ def measure(make_bench, options, work):
             try:
                 rows.append({"name": name, **transfer(make_bench(own, folder), chunk_size,
                                                       before and before * options.size)})
-                say(f"  {name}: {rows[-1]['mb_per_s']:.0f} MB/s")
+                beyond = [rows[-1][f"{side}_private_kib"] / 1024 for side in ("source", "receiver")]
+                say(f"  {name}: {beyond[0]:.1f} and {beyond[1]:.1f} MiB beyond pages of files")
             except (Failed, OSError) as reason:
                 say(f"  {name}: {reason}")
                 rows.append({"name": name, "failed": str(reason)})

@@ -223,10 +223,21 @@ bool BinSet::contains(ChunkRange range) const {
   return range.empty() || next_out(range.begin) >= range.end;
 }
 
+// Looks no farther than `range`: it is asked of each chunk that is sent, by way of what proves it.
 bool BinSet::intersects(ChunkRange range) const {
   if (range.empty()) return false;
-  const auto first = next_in(range.begin);
-  return first && *first < range.end;
+  for (auto at = segments_.find(page_of(range.begin)); at != segments_.end();
+       at = segments_.next(at)) {
+    const Segment& segment = segments_[at];
+    const ChunkIndex first = first_chunk_of(segment.begin);
+    if (first >= range.end) return false;
+    if (segment.is_run()) return true;
+    const auto begin = static_cast<unsigned>(std::max(range.begin, first) - first);
+    const auto end =
+        static_cast<unsigned>(std::min<std::uint64_t>(range.end - first, ChunkPage::kChunks));
+    if (segment.page->any(begin, end)) return true;
+  }
+  return false;
 }
 
 std::uint64_t BinSet::word(std::uint64_t index) const {

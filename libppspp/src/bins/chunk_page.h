@@ -47,6 +47,18 @@ class ChunkPage {
   unsigned next_in(unsigned from) const { return next(from, 0); }
   unsigned next_out(unsigned from) const { return next(from, ~std::uint64_t{0}); }
 
+  // Whether one of the chunks [begin, end), not empty, is in the page.
+  bool any(unsigned begin, unsigned end) const {
+    const std::size_t last = (end - 1) / 64;
+    const std::uint64_t in_last = ~std::uint64_t{0} >> (63 - (end - 1) % 64);
+    std::size_t index = begin / 64;
+    std::uint64_t word = words_[index] & ~std::uint64_t{0} << begin % 64;
+    for (; index < last; word = words_[++index]) {
+      if (word != 0) return true;
+    }
+    return (word & in_last) != 0;
+  }
+
   // Where the run begins that ends before `end`; `end` itself if the chunk before it is out.
   unsigned run_begin(unsigned end) const {
     while (end > 0) {
