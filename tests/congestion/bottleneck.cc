@@ -70,7 +70,7 @@ double QueueMeter::percentile_ms(double share) const {
 
 void QueueMeter::sample() {
   delays_.push_back(simulation_.queue_delay());
-  simulation_.schedule(simulation_.now() + Microseconds{5'000}, [this] { sample(); });
+  simulation_.schedule(simulation_.now() + interval_, [this] { sample(); });
 }
 
 void Flow::start(TimePoint when) {

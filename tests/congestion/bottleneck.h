@@ -75,10 +75,13 @@ class Simulation {
   TimePoint next_stall_{};
 };
 
-// Samples the length of the queue every 5 ms.
+// Samples the length of the queue at times that are `interval` apart.
 class QueueMeter {
  public:
-  explicit QueueMeter(Simulation& simulation) : simulation_(simulation) { sample(); }
+  explicit QueueMeter(Simulation& simulation, Microseconds interval = Microseconds{5'000})
+      : simulation_(simulation), interval_(interval) {
+    sample();
+  }
   void reset() { delays_.clear(); }
   double mean_ms() const;
   double percentile_ms(double share) const;
@@ -86,6 +89,7 @@ class QueueMeter {
  private:
   void sample();
   Simulation& simulation_;
+  Microseconds interval_;
   std::vector<Microseconds> delays_;
 };
 

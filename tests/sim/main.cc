@@ -6,6 +6,7 @@
 
 #include "sim/live.h"
 #include "sim/many_runs.h"
+#include "sim/paths.h"
 #include "sim/scaling.h"
 
 namespace {
@@ -108,10 +109,16 @@ int main(int argc, char** argv) {
   swarms->add_flag("--twice", many.twice, "Each one twice, and compare all that was sent");
   swarms->add_option("--seconds", many.seconds, "That one may take")->capture_default_str();
 
+  std::string only;
+  CLI::App* paths = app.add_subcommand(
+      "paths", "What LEDBAT, pacing and acknowledgements make of bottlenecks of all sizes");
+  paths->add_option("--only", only, "Those whose names have this in them");
+
   CLI11_PARSE(app, argc, argv);
   if (*scale || *feed) use_huge_pages(argv);
   if (*scale) return run_scaling(scaling).exit_code;
   if (*feed) return run_live(live);
+  if (*paths) return run_paths(only);
   if (*swarm) return run_one(seed, single);
   return run_many(many);
 }
