@@ -168,7 +168,14 @@ bool LedbatFlow::may_send(std::optional<TimePoint>& ask_again) {
     ask_again = application_.ready_at(1, when);
     return false;
   }
-  if (controller_.available() < segment_) return false;
+  if (now() >= controller_.deadline()) {
+    controller_.advance(now());
+    update_pacer();
+  }
+  if (controller_.available() < segment_) {
+    if (controller_.deadline() != kNever) ask_again = controller_.deadline() - config_.clock;
+    return false;
+  }
   if (pacer_.can_send(when)) return true;
   ask_again = pacer_.ready_at(1, when);
   return false;

@@ -26,6 +26,12 @@ constexpr Microseconds kStallRetryAmongMany = std::chrono::seconds(60);
 constexpr Microseconds kLiveStallRetryMost = std::chrono::seconds(1);
 constexpr Microseconds kLongestTime = std::chrono::hours(1);  // to finish, as far as anybody asks
 
+// By how much the wall clock is before the monotonic one, which other hosts do not have.
+Microseconds wall_ahead(Now now) {
+  const auto monotonic = static_cast<std::uint64_t>(now.monotonic.time_since_epoch().count());
+  return Microseconds(static_cast<std::int64_t>(now.wall.microseconds - monotonic));
+}
+
 }  // namespace
 
 Channel::Channel(ChannelId local, const TransportAddress& peer, const ChannelOptions& options,
@@ -48,7 +54,7 @@ Channel::Channel(ChannelId local, const TransportAddress& peer, const ChannelOpt
       munro_again_at_(now.monotonic),
       sent_rate_(now.monotonic),
       last_interest_at_(now.monotonic),
-      ledbat_(options.ledbat, options.base_datagram_size, now.monotonic),
+      ledbat_(options.ledbat, options.base_datagram_size, now.monotonic, wall_ahead(now)),
       rtt_(options.ledbat),
       pacer_(0, options.base_datagram_size, now.monotonic),
       path_(options.base_datagram_size, options.max_datagram_size),

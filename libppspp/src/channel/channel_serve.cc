@@ -147,6 +147,10 @@ void Channel::handle_lost(const SentChunks::Lost& lost, Now now) {
 
 // The timers of what is in flight: loss by age, probe timeout, and CTO (RFC 6817, 2.4.2).
 void Channel::handle_send_timers(Now now) {
+  if (now.monotonic >= ledbat_.deadline()) {
+    ledbat_.advance(now.monotonic);
+    update_rate(now);
+  }
   if (sent_.empty()) return;
   if (now.monotonic >= sent_.loss_time(rtt_.loss_delay())) {
     handle_lost(
@@ -206,7 +210,9 @@ TimePoint Channel::send_deadline() const {
   if (!sent_.empty()) {
     first = std::min({sent_.loss_time(rtt_.loss_delay()), probe_timeout_at(), timeout_at()});
   }
-  if (!wanted_.empty()) first = std::min({first, paced_until_, store_retry_at_});
+  if (!wanted_.empty()) {
+    first = std::min({first, paced_until_, store_retry_at_, ledbat_.deadline()});
+  }
   return first;
 }
 

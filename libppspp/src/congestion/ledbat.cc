@@ -56,7 +56,7 @@ double count_of(Microseconds duration) {
 }  // namespace
 
 LedbatController::LedbatController(const LedbatOptions& options, std::size_t segment_bytes,
-                                   TimePoint now)
+                                   TimePoint now, Microseconds ahead)
     : options_(permitted(options)),
       target_us_(count_of(options_.target)),
       segment_(usable_segment(segment_bytes)),
@@ -67,7 +67,7 @@ LedbatController::LedbatController(const LedbatOptions& options, std::size_t seg
       round_begin_(now),
       rtt_(usable_rtt(options_.initial_rtt)),
       steady_at_(now),
-      slowdown_(now) {}
+      slowdown_(ahead, now) {}
 
 void LedbatController::set_segment_size(std::size_t bytes) {
   segment_ = usable_segment(bytes);
@@ -76,7 +76,7 @@ void LedbatController::set_segment_size(std::size_t bytes) {
 void LedbatController::on_sent(std::size_t bytes, TimePoint now) {
   flight_ += std::min(bytes, kLargestWindow - std::min(flight_, kLargestWindow));
   note_flight(rtt_, now);
-  if (slowdown_.over(now)) check_slowdown(rtt_, now);
+  advance(now);
 }
 
 void LedbatController::on_rtt_sample(Microseconds rtt, TimePoint now) {
@@ -150,6 +150,10 @@ void LedbatController::on_timeout(TimePoint now) {
   halved_at_ = now;
   undo_.reset();
   slowdown_.end();
+}
+
+void LedbatController::advance(TimePoint now) {
+  if (slowdown_.over(now)) check_slowdown(rtt_, now);
 }
 
 void LedbatController::on_discarded(std::size_t bytes) {

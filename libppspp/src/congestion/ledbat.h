@@ -24,7 +24,9 @@ class LedbatController {
  public:
   // `segment_bytes`: the datagram size that the RFC's MSS stands for; it may change later. Options
   // outside of what RFC 6817 permits are brought inside.
-  LedbatController(const LedbatOptions& options, std::size_t segment_bytes, TimePoint now);
+  // `ahead`: what to add to a time for that of a clock that other hosts have as well.
+  LedbatController(const LedbatOptions& options, std::size_t segment_bytes, TimePoint now,
+                   Microseconds ahead = Microseconds{0});
 
   void set_segment_size(std::size_t bytes);
 
@@ -47,6 +49,10 @@ class LedbatController {
   // Nothing acknowledged within CTO: the window becomes one segment (2.4.2). What is in flight
   // stays there until it is acknowledged, lost or discarded.
   void on_timeout(TimePoint now);
+  // When the window opens again although nothing was acknowledged: call advance() then. kNever: it
+  // is not closed.
+  TimePoint deadline() const { return slowdown_.ends_at(); }
+  void advance(TimePoint now);
   // It may be idle for long: gives back memory that tells nothing any more.
   void release(TimePoint now) { queue_.release(now); }
   // Octets leave the flight without a word about the path (the channel forgets them).

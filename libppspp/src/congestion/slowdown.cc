@@ -21,15 +21,17 @@ Microseconds period(Microseconds base_rtt) {
   return period;
 }
 
-TimePoint next_multiple(Microseconds period, TimePoint now) {
-  const std::int64_t count = now.time_since_epoch().count();
+TimePoint next_multiple(Microseconds period, Microseconds ahead, TimePoint now) {
+  const std::int64_t count = now.time_since_epoch().count() % period.count() + ahead.count();
   const std::int64_t into = ((count % period.count()) + period.count()) % period.count();
   return time_after(now, Microseconds{period.count() - into});
 }
 
 }  // namespace
 
-Slowdown::Slowdown(TimePoint now) : next_(next_multiple(kPeriod, now)) {}
+// All periods divide the longest one.
+Slowdown::Slowdown(Microseconds ahead, TimePoint now)
+    : ahead_(ahead % kLongestPeriod), next_(next_multiple(kPeriod, ahead_, now)) {}
 
 void Slowdown::begin(Microseconds smoothed_rtt, Microseconds base_rtt, TimePoint now) {
   active_ = true;
@@ -40,7 +42,7 @@ void Slowdown::begin(Microseconds smoothed_rtt, Microseconds base_rtt, TimePoint
 }
 
 void Slowdown::skip(Microseconds base_rtt, TimePoint now) {
-  next_ = next_multiple(period(base_rtt), now);
+  next_ = next_multiple(period(base_rtt), ahead_, now);
 }
 
 void Slowdown::hasten(TimePoint now) {
