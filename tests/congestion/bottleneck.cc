@@ -213,8 +213,7 @@ void LedbatFlow::on_timeout(std::size_t count) {
 
 void LedbatFlow::update_pacer() {
   const std::uint64_t rate = controller_.pacing_rate(rtt_.smoothed());
-  const auto burst = static_cast<std::size_t>(
-      rate * static_cast<std::uint64_t>(config_.options.pacing_burst.count()) / 1'000'000);
+  const std::size_t burst = controller_.pacing_burst(rtt_.smoothed());
   const std::size_t least = config_.options.min_burst_segments * segment_;
   pacer_.set(rate, std::max(burst, least), sim_.now());
 }

@@ -59,9 +59,10 @@ struct LedbatOptions {
   Microseconds max_rto{60'000'000};   // 6817 2.4.2: an upper bound of CTO is at least 60 s
   Microseconds initial_rtt{250'000};  // before the first sample
 
-  double pacing_gain = 1.25;            // of window / RTT: above 1, or the window is never used up
-  Microseconds pacing_burst{2'000};     // what may leave back to back, in time at the paced rate
-  std::size_t min_burst_segments = 10;  // and at least so many segments
+  double pacing_gain = 1.25;  // of window / RTT: above 1, or the window is never used up
+  // What may leave back to back: in time at window / RTT, but at least so many segments.
+  Microseconds pacing_burst{2'000};
+  std::size_t min_burst_segments = 1;
 
   // Periodic slowdowns (LEDBAT++): let the queue drain so that the base delay is seen again. They
   // keep several flows of ours at one target instead of the sum of theirs. Every 10 s, or every

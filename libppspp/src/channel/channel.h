@@ -42,6 +42,8 @@ namespace ppspp {
 
 // Keep-alives (3.12): NATs forget a mapping after 30 s.
 inline constexpr Microseconds kKeepAliveEvery = std::chrono::seconds(27);
+// A first datagram goes again after so long, and later with growing pauses.
+inline constexpr Microseconds kFirstHandshakeResend = std::chrono::milliseconds(500);
 
 struct ChannelOptions {
   std::size_t base_datagram_size = 1'452;
@@ -105,6 +107,7 @@ class Channel {
   // Input. Afterwards: closed()? deadline()? fill()!
   void handle_datagram(std::span<const std::byte> datagram, ChannelContext& context, Now now);
   void handle_deadline(ChannelContext& context, Now now);
+  void learn_round_trip(Microseconds rtt, Now now);  // of the handshake
   void learn_have(ChunkRange range, ChannelContext& context, Now now) {
     on_have(range, context, now);  // as minor payload of a first datagram
   }
@@ -316,8 +319,8 @@ class Channel {
   // channel_fill.cc
   std::optional<Filled> fill_train(std::span<std::byte> buffer, std::size_t control_size,
                                    std::size_t allowance, ChannelContext& context, Now now);
-  std::size_t data_allowance(std::size_t needed, std::size_t one_chunk, std::size_t allowance,
-                             Now now);
+  std::size_t data_allowance(std::size_t needed, std::size_t one_chunk, std::size_t all,
+                             std::size_t allowance, Now now);
   std::optional<Filled> lay_out_train(std::span<std::byte> buffer, std::size_t control_size,
                                       std::size_t limit, std::size_t room, ChannelContext& context,
                                       Now now);
@@ -445,6 +448,7 @@ class Channel {
   LedbatController ledbat_;
   RttEstimator rtt_;
   TokenBucket pacer_;
+  std::size_t worth_waking_ = 0;  // octets that pacing lets gather, so that they leave as one train
   PathSearch path_;
   TimePoint last_progress_at_;
   int probes_in_a_row_ = 0;

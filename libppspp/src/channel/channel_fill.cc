@@ -52,8 +52,8 @@ std::optional<Filled> Channel::fill(std::span<std::byte> buffer, std::size_t all
   return filled;
 }
 
-// Octets of DATA datagrams that may leave now; 0: not before an ACK, or paced_until_.
-std::size_t Channel::data_allowance(std::size_t needed, std::size_t one_chunk,
+// Octets of DATA datagrams that may leave now, of `all`; 0: not before an ACK, or paced_until_.
+std::size_t Channel::data_allowance(std::size_t needed, std::size_t one_chunk, std::size_t all,
                                     std::size_t allowance, Now now) {
   paced_until_ = kNever;
   if (choking_ && now.monotonic < trickle_at_) {
@@ -65,9 +65,9 @@ std::size_t Channel::data_allowance(std::size_t needed, std::size_t one_chunk,
   if (window < needed) return 0;
   const std::size_t paced = pacer_.available(now.monotonic);
   if (paced < needed) {
-    const TimePoint ready = pacer_.ready_at(needed, now.monotonic);
-    if (ready > now.monotonic) {
-      paced_until_ = ready;
+    if (pacer_.ready_at(needed, now.monotonic) > now.monotonic) {
+      const std::size_t train = std::min({worth_waking_, window, all});
+      paced_until_ = pacer_.ready_at(std::max(needed, train), now.monotonic);
       return 0;
     }
   }
@@ -97,7 +97,7 @@ std::optional<Filled> Channel::fill_train(std::span<std::byte> buffer, std::size
   // Wait for room for a whole datagram rather than send crumbs, unless the window is that small.
   const std::size_t whole = std::min<std::uint64_t>(path_.size(), all);
   const std::size_t needed = std::min(whole, std::max(one_chunk, ledbat_.window() / 4));
-  const std::size_t room = data_allowance(needed, one_chunk, allowance, now);
+  const std::size_t room = data_allowance(needed, one_chunk, all, allowance, now);
   if (room == 0) return std::nullopt;
 
   std::size_t limit = std::max(std::min(path_.size(), room), std::min(one_chunk, path_.size()));

@@ -6,13 +6,12 @@
 namespace ppspp {
 namespace {
 
-constexpr Microseconds kFirstResend = std::chrono::milliseconds(500);
 constexpr Microseconds kLastResend = std::chrono::seconds(16);
 constexpr int kDraftEraAttempt = 3;
 constexpr int kMostConfirmations = 6;
 
 Microseconds resend_delay(int attempts) {
-  return std::min<Microseconds>(kFirstResend * (1 << std::min(attempts, 10)), kLastResend);
+  return std::min<Microseconds>(kFirstHandshakeResend * (1 << std::min(attempts, 10)), kLastResend);
 }
 
 }  // namespace
@@ -34,16 +33,21 @@ bool Channel::on_handshake(const Handshake& message, ChannelContext& context, No
   }
   // Only an answer to the one and only first datagram tells the round trip (Karn).
   if (initiating->attempts == 1) {
-    rtt_.on_sample(std::chrono::duration_cast<Microseconds>(now.monotonic - initiating->began_at),
-                   now.monotonic);
+    learn_round_trip(now.monotonic - initiating->began_at, now);
   }
   capabilities_ = *capabilities;
   set_state(Established{message.source});
   established_at_ = now.monotonic;
   answer_now_ = true;
-  confirm_at_ = now.monotonic + kFirstResend;
-  update_rate(now);
+  confirm_at_ = now.monotonic + kFirstHandshakeResend;
   return true;
+}
+
+// Of the handshake, which either end sees: what is paced, and asked for again, by it need not begin
+// with a guess.
+void Channel::learn_round_trip(Microseconds rtt, Now now) {
+  rtt_.on_sample(rtt, now.monotonic);
+  update_rate(now);
 }
 
 // With growing pauses, and not for ever: a peer may have nothing to say either.

@@ -218,10 +218,10 @@ TimePoint Channel::send_deadline() const {
 
 void Channel::update_rate(Now now) {
   const std::uint64_t rate = ledbat_.pacing_rate(rtt_.smoothed());
-  const auto burst = static_cast<std::size_t>(
-      rate / 1'000 * static_cast<std::uint64_t>(options_.ledbat.pacing_burst.count()) / 1'000);
+  const std::size_t burst = ledbat_.pacing_burst(rtt_.smoothed());
   const std::size_t floor = options_.ledbat.min_burst_segments * options_.base_datagram_size;
   pacer_.set(rate, std::max({burst, floor, path_.size()}), now.monotonic);
+  worth_waking_ = burst / 2;
 }
 
 }  // namespace ppspp

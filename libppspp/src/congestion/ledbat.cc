@@ -30,6 +30,7 @@ LedbatOptions permitted(LedbatOptions options) {
       std::clamp<std::size_t>(options.allowed_increase_segments, 1, 1024);
   options.max_window_bytes = std::min(options.max_window_bytes, kLargestWindow);
   options.pacing_gain = std::clamp(options.pacing_gain, 1.0, 16.0);
+  options.pacing_burst = std::clamp(options.pacing_burst, Microseconds{0}, Microseconds{1'000'000});
   return options;
 }
 
@@ -175,6 +176,11 @@ std::uint64_t LedbatController::pacing_rate(Microseconds rtt) const {
       slow_start_ ? std::max(kSlowStartPacing, options_.pacing_gain) : options_.pacing_gain;
   const double rate = gain * static_cast<double>(window()) * 1e6 / count_of(usable_rtt(rtt));
   return std::max<std::uint64_t>(static_cast<std::uint64_t>(std::min(rate, 1e18)), 1);
+}
+
+std::size_t LedbatController::pacing_burst(Microseconds rtt) const {
+  const double time = count_of(options_.pacing_burst) / count_of(usable_rtt(rtt));
+  return static_cast<std::size_t>(std::min(static_cast<double>(window()) * time, 1e12));
 }
 
 double LedbatController::segments(double count) const {

@@ -66,6 +66,8 @@ class LedbatController {
 
   // Octets per second at which to pace, given the smoothed RTT.
   std::uint64_t pacing_rate(Microseconds rtt) const;
+  // Octets that may leave back to back: of window / RTT, not of the rate above.
+  std::size_t pacing_burst(Microseconds rtt) const;
 
   // Current over base, as of the last ACK with a sample; none: no samples.
   std::optional<Microseconds> queueing_delay() const { return queueing_delay_; }

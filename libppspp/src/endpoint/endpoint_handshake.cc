@@ -175,6 +175,10 @@ void Endpoint::Impl::confirm(const HalfOpen& half_open, std::span<const std::byt
   auto channel = std::make_unique<Channel>(entry.local, entry.remote, entry.peer,
                                            entry.capabilities, options_for(swarm), now);
   Channel& fresh = *channel;
+  // Later it may have been asked for a second time, and which of our answers this one is for does
+  // not show (Karn).
+  const Microseconds since = now.monotonic - entry.answered_at;
+  if (since < kFirstHandshakeResend) fresh.learn_round_trip(since, now);
   const Initiator initiator{entry.peer, entry.remote};
   Slot& slot = add_channel(std::move(channel), *member, now);
   slot.initiator = entry.remote;
