@@ -121,13 +121,14 @@ bool Channel::acks_due(Now now) const {
   return !acks_.empty() && now.monotonic >= ack_deadline();
 }
 
-// At least every second datagram is acknowledged, but on a fast path not more often than some times
-// in a round trip: an ACK stands for the longest run of chunks anyway.
+// At least every second datagram is acknowledged, but on a fast path not more often than four times
+// in a round trip, or every 2 ms: an ACK stands for the longest run of chunks anyway. Nor less
+// often, so that the sender's window moves evenly and its delay samples are of this round trip.
 TimePoint Channel::ack_deadline() const {
   if (acks_.empty()) return kNever;
   const TimePoint latest = ack_since_ == kNever ? last_ack_at_ : ack_since_ + short_delay();
   if (datagrams_to_ack_ < 2) return latest;
-  return std::min(latest, last_ack_at_ + std::min(rtt_.smoothed() / 8, Microseconds(2'000)));
+  return std::min(latest, last_ack_at_ + std::min(rtt_.smoothed() / 4, Microseconds(2'000)));
 }
 
 void Channel::fill_acks(ByteWriter& out, ChannelContext& context, Now now) {
