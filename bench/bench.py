@@ -24,6 +24,7 @@ import counts
 import live
 import memory
 import paired
+import paths
 from processes import Failed, Process, free_port, say
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -332,6 +333,7 @@ def compare(bench, options):
                          if wanted("channels") else []),
             "waits": bench.waits() if wanted("waits") else {},
             "parts": bench.parts() if wanted("parts") else [],
+            "paths": paths.measure(options.simulator) if wanted("paths") else [],
             "limits": list(bench.limits()) if wanted("limits") else [],
             "live_signatures": bench.live_signatures() if wanted("live") else []}
 
@@ -444,7 +446,7 @@ def arguments():
                              "in turns; what changed, by pairs")
     parser.add_argument("--only", action="append", help="only these; may be repeated (live: signatures)",
                         choices=["ppspp", "fan-out", "ceiling", "libtorrent", "curl", "counts",
-                                 "channels", "waits", "parts", "limits", "live"])
+                                 "channels", "waits", "parts", "paths", "limits", "live"])
     parser.add_argument("--timeout", type=float, default=600, help="seconds for a transfer (600)")
     parser.add_argument("--directory", type=pathlib.Path, default=None,
                         help="for the files, with room for seventeen times the content (--memory: "
@@ -492,6 +494,7 @@ def main():
             channels.show(result["channels"])
             print_waits(result)
             print_parts(result)
+            paths.show(result["paths"])
             print_limits(result)
             print_live(result)
     if options.json:
