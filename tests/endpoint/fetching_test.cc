@@ -57,6 +57,20 @@ TEST_SUITE("endpoint/fetching") {
     CHECK(acks[0].one_way_delay_us == 12'345 + 5'000);  // plus the link's
   }
 
+  TEST_CASE("chunks that came together are acknowledged with the delay of the newest (8.7 #84)") {
+    Fetching f;
+    REQUIRE(f.peer->open({Have{{0, 49}}}));
+    f.peer->hear();
+    const std::uint64_t wall = f.world.now(*f.node).wall.microseconds;
+    f.peer->say(f.original.with_proof(0, wall - 30'000));
+    f.peer->say(f.original.with_proof(1, wall - 20'000));
+    f.peer->say(f.original.with_proof(2, wall - 12'345));
+    const auto acks = f.peer->hear_all<Ack>();
+    REQUIRE(!acks.empty());
+    for (const Ack& ack : acks) CHECK(ack.one_way_delay_us == 12'345 + 5'000);
+    CHECK(acks.back().chunks.end == 3);
+  }
+
   TEST_CASE("delays of clocks that differ by anything are samples all the same (ambiguity 14)") {
     Fetching f;
     REQUIRE(f.peer->open({Have{{0, 49}}}));

@@ -239,7 +239,7 @@ std::vector<PathRun> all_paths() {
   stalls.stall_every = 200ms;
   runs.push_back(stalls);
   runs.push_back(path("100M 100ms", link(100, 100ms, 200ms), 20s, 40s));
-  runs.push_back(path("1G 100ms", link(1'000, 100ms, 200ms), 5s, 20s));
+  runs.push_back(path("1G 100ms", link(1'000, 100ms, 200ms), 12s, 20s));
   return runs;
 }
 
