@@ -208,15 +208,15 @@ TEST_SUITE("endpoint/fetching") {
       "a REQUEST that nothing answers is said again, once, before its peer counts as stalled") {
     Fetching f;
     REQUIRE(f.peer->open({Have{{0, 49}}}));
-    CHECK(f.requested().size() == 49);  // lost, as it were; the round trip is not known yet
-    CHECK(f.requested(900ms).empty());
-    CHECK(f.requested(500ms).size() == 49);
-    CHECK(f.requested(500ms).empty());
+    CHECK(f.requested().size() == 49);  // lost, as it were
+    CHECK(f.requested(200ms).empty());
+    CHECK(f.requested(200ms).size() == 49);
+    CHECK(f.requested(400ms).empty());
     // What has come since is not asked for; the rest is, in the next silence.
     const std::uint64_t wall = f.world.now(*f.node).wall.microseconds;
     for (ChunkIndex c = 0; c < 9; ++c) f.peer->say(f.original.with_proof(c, wall));
-    CHECK(f.requested(900ms).empty());
-    const auto again = f.requested(500ms);
+    CHECK(f.requested(200ms).empty());
+    const auto again = f.requested(200ms);
     REQUIRE(again.size() == 40);
     CHECK(*again.begin() == 9);
   }
@@ -325,10 +325,10 @@ TEST_SUITE("endpoint/fetching") {
       asked.push_back(f.world.time());
     }
     CHECK(asked.size() >= 4);  // it is not forgotten
-    CHECK(asked.size() <= 14);
+    CHECK(asked.size() <= 18);
     const auto late =
         std::ranges::count_if(asked, [&](TimePoint at) { return at > f.world.time() - 120s; });
-    CHECK(late <= 4);
+    CHECK(late <= 6);  // a minute apart, said twice each time
   }
 
   TEST_CASE("a request that is old is given back to others as far as it is too long (3.7)") {
