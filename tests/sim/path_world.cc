@@ -5,15 +5,15 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "sim/sim_clock.h"
 
 namespace ppspp::sim {
 namespace {
 
-constexpr std::size_t kHeaders = 28;           // of IPv4 and UDP
+constexpr std::size_t kHeadersOnWire = 28;     // of IPv4 and UDP
 constexpr std::uint32_t kInside = 0x0a000000;  // 10.0.0.0: there content needs no protection
 constexpr std::uint64_t kLength = std::uint64_t{1} << 40;
 constexpr std::size_t kSpareBuffers = 65'536;
-constexpr std::uint64_t kSomeDay = 1'790'000'000'000'000;
 
 // Endless content of zeros, of which nothing is kept.
 class NoStore final : public ChunkStore {
@@ -79,7 +79,7 @@ PathHost::PathHost(PathWorld& world, std::size_t index, bool behind_bottleneck, 
 Now PathHost::now() const {
   const TimePoint local = world_.simulation_.now() + Microseconds(clock_offset_us_ + 1'000'000);
   const auto wall = world_.simulation_.now().time_since_epoch().count() + wall_offset_us_;
-  return {local, {kSomeDay + static_cast<std::uint64_t>(wall)}};
+  return {local, {static_cast<std::uint64_t>(kSomeDay + wall)}};
 }
 
 void PathHost::join(bool seeder) {
@@ -104,7 +104,7 @@ void PathHost::stall(TimePoint until) {
 
 // All that comes at one time is one batch.
 void PathHost::receive(std::vector<std::byte> datagram, const TransportAddress& from) {
-  wire_in += datagram.size() + kHeaders;
+  wire_in += datagram.size() + kHeadersOnWire;
   inbox_.push_back({std::move(datagram), from});
   if (std::exchange(pump_due_, true)) return;
   world_.simulation_.schedule(world_.simulation_.now(), [this] { pump(); });
@@ -198,7 +198,7 @@ void PathWorld::introduce(PathHost& leecher, const PathHost& seeder, TimePoint w
 void PathWorld::send(const PathHost& from, const TransportAddress& to,
                      std::span<const std::byte> datagram, bool through_bottleneck) {
   if (datagram.size() > path_.mtu) return;
-  const auto arrives = through_bottleneck ? simulation_.transmit(datagram.size() + kHeaders)
+  const auto arrives = through_bottleneck ? simulation_.transmit(datagram.size() + kHeadersOnWire)
                                           : std::optional(simulation_.now() + path_.link.backward);
   if (!arrives) {
     ++dropped_;
