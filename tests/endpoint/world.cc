@@ -196,7 +196,9 @@ void World::deliver() {
   const auto flush = [&] {
     // As a driver does: only after what came, not after a deadline or a command.
     for (const auto& node : nodes_) {
-      if (std::exchange(node->heard_, false)) node->endpoint_->flush(now(*node));
+      if (!std::exchange(node->heard_, false)) continue;
+      if (before_flush) before_flush(*node);
+      node->endpoint_->flush(now(*node));
     }
     batch.clear();
   };
@@ -211,7 +213,7 @@ void World::deliver() {
       node->may_have_output_ = node->heard_ = true;
       node->endpoint_->handle_datagram(datagram.octets, datagram.from, now(*node));
     }
-    if (batch.size() >= 64 || chance(0.1)) flush();
+    if (batch.size() >= 64 || chance(flush_chance)) flush();
   }
   flush();
 }

@@ -108,9 +108,11 @@ class World {
 
   std::uint64_t datagrams() const { return datagrams_; }
   std::size_t steps() const { return steps_; }
-  std::size_t steps_per_check = 16;   // of the endpoints' invariants
-  bool peers_tell = false;            // of others (PEX): else each knows whom the test names
-  bool clocks_agree = false;          // wall clocks, as live feeds need them within minutes
+  std::size_t steps_per_check = 16;         // of the endpoints' invariants
+  double flush_chance = 0.1;                // after each datagram of a batch
+  std::function<void(Node&)> before_flush;  // what a driver may do there
+  bool peers_tell = false;                  // of others (PEX): else each knows whom the test names
+  bool clocks_agree = false;                // wall clocks, as live feeds need them within minutes
   std::size_t max_steps = 2'000'000;  // a guard: somebody is woken again and again for nothing
 
  private:

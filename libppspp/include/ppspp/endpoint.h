@@ -2,7 +2,8 @@
 // clock. After each command or batch of input: flush, then poll_transmit and poll_event until they
 // yield nothing, then sleep until deadline(). Spurious calls do no harm.
 //
-// Single-threaded. Nothing here throws or blocks; what a peer does wrong is counted.
+// Single-threaded, but for compute_part. Nothing here throws or blocks; what a peer does wrong is
+// counted.
 #pragma once
 
 #include <array>
@@ -202,6 +203,13 @@ class Endpoint {
   // `datagram` stays as it is until flush() returns: chunks are views into it.
   void handle_datagram(std::span<const std::byte> datagram, const TransportAddress& from, Now now);
   void flush(Now now);
+  // For a driver with threads to spare, before flush(): gathers what that will have to compute,
+  // hashes and signatures, and cuts it into parts. 0: too little. Then compute_part may be called
+  // for each, in any order, on as many threads as there are `lanes`, each with a lane of its own
+  // (from 0 on), and nothing else until they have returned. What flush() does is the same whether
+  // or not: what was not computed it computes itself.
+  std::size_t prepare_flush(std::size_t lanes, Now now);
+  void compute_part(std::size_t part, std::size_t lane);
   void handle_deadline(Now now);
 
   // Writes the next datagram or train to `buffer`, which has room for max_train_size octets.

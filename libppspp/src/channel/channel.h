@@ -136,6 +136,7 @@ class Channel {
   void on_wrong_chunk(const ChannelContext& context, Now now);
   void on_bad_signature() { faults_.add(PeerFault::bad_signature); }
   bool has_too_many_faults() const { return faults_.too_many(); }
+  std::uint32_t bad_signatures_left() const { return faults_.bad_signatures_left(); }
   // It came without the hashes that prove it. Its peer sends it again when it hears no ACK; if it
   // does not, we ask again, but not at once.
   void on_unverifiable(ChunkIndex chunk, bool still_wanted, const ChannelContext& context, Now now);

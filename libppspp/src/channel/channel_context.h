@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "bins/bin_set.h"
+#include "integrity/batch_work.h"
 #include "integrity/content_verifier.h"
 #include "integrity/unified_merkle_tree.h"
 #include "ppspp/chunk_range.h"
@@ -47,9 +48,7 @@ struct ChannelScratch {
   std::vector<ChunkSlot> slots;
   std::vector<std::span<std::byte>> pieces;
   std::vector<ChunkRange> ranges;
-  std::vector<const std::byte*> payloads;
-  std::vector<std::byte> leaf_hashes;
-  LazyMultiBuffer multi_buffer;
+  BatchWork work;   // of the receive batch, of all swarms
   PexCounters pex;  // of all channels
 };
 

@@ -44,15 +44,19 @@ class PeerFaults {
     for (std::uint32_t& count : counts_) count /= 2;
   }
 
+  // How many more wrong ones it takes to be too many. Each costs a thousand times what a hash does.
+  std::uint32_t bad_signatures_left() const {
+    const std::uint32_t most = std::max<std::uint32_t>(4, good_ / 256) + 1;
+    return most - std::min(most, count(PeerFault::bad_signature));
+  }
+
   // A path that damages datagrams must not cost us our good peers, and a large datagram with one
   // damaged hash holds many chunks that fail: so it is the share that decides, and never a few.
   // What a peer with a smaller share costs is its own octets.
   bool too_many() const {
     const std::uint32_t tolerated = std::max<std::uint32_t>(64, good_ / 4);
     return count(PeerFault::decode_error) > tolerated ||
-           count(PeerFault::wrong_chunk) > tolerated ||
-           // Each costs a thousand times what a hash does.
-           count(PeerFault::bad_signature) > std::max<std::uint32_t>(4, good_ / 256) ||
+           count(PeerFault::wrong_chunk) > tolerated || bad_signatures_left() == 0 ||
            count(PeerFault::unsolicited) > 4'096 || count(PeerFault::pex) > tolerated ||
            count(PeerFault::unproved) > std::max<std::uint32_t>(1'024, good_);
   }

@@ -117,6 +117,12 @@ void Endpoint::handle_datagram(std::span<const std::byte> datagram, const Transp
 void Endpoint::flush(Now now) {
   impl_->flush(now);
 }
+std::size_t Endpoint::prepare_flush(std::size_t lanes, Now now) {
+  return impl_->prepare_flush(lanes, now);
+}
+void Endpoint::compute_part(std::size_t part, std::size_t lane) {
+  impl_->compute_part(part, lane);
+}
 void Endpoint::handle_deadline(Now now) {
   impl_->handle_deadline(now);
 }

@@ -304,11 +304,19 @@ void Endpoint::Impl::hear(Slot& slot, std::span<const std::byte> datagram, Now n
   mark_dirty(*slot.member);
 }
 
+std::size_t Endpoint::Impl::prepare_flush(std::size_t lanes, Now now) {
+  scratch_.work.set_lanes(lanes);
+  for (Member* member : dirty_) member->swarm->prepare_flush(now);
+  const std::size_t parts = scratch_.work.parts();
+  return parts > 1 ? parts : 0;
+}
+
 // The end of a receive batch: the chunks in it are verified and stored, then channels that closed
 // meanwhile may go. Swarms for which nothing came are not looked at.
 void Endpoint::Impl::flush(Now now) {
   for (Member* member : dirty_) member->swarm->flush(now);
   scratch_.hashes.clear();
+  scratch_.work.clear();
   for (Member* member : dirty_) {
     member->dirty = false;
     drain(*member);

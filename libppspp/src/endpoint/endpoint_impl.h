@@ -54,6 +54,8 @@ class Endpoint::Impl {
   void handle_datagram(std::span<const std::byte> datagram, const TransportAddress& from, Now now);
   void anticipate(std::span<const std::byte> datagram) const;
   void flush(Now now);
+  std::size_t prepare_flush(std::size_t lanes, Now now);
+  void compute_part(std::size_t part, std::size_t lane) { scratch_.work.compute(part, lane); }
   void handle_deadline(Now now);
   std::optional<Transmit> poll_transmit(std::span<std::byte> buffer, Now now);
   std::optional<Event> poll_event();

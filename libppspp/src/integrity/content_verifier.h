@@ -63,13 +63,6 @@ class ContentVerifier {
   Verdict verify(ChunkIndex chunk, std::span<const std::byte> payload, const std::byte* leaf_hash,
                  std::span<const ClaimedHash> hashes);
 
-  // What the latter takes, of payloads of chunk_size octets each.
-  void hash_chunks(std::span<const std::byte* const> payloads, std::span<std::byte> out,
-                   LazyMultiBuffer& together) {
-    hasher_.hash_many(payloads, chunk_size_, out, &together);
-  }
-  std::size_t hash_size() const { return hasher_.size(); }
-
   // Sender's side: is the payload still what the tree says? (For content_suspect stores.)
   bool matches(ChunkIndex chunk, std::span<const std::byte> payload);
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstring>
 #include <limits>
 #include <utility>
 
@@ -89,21 +90,36 @@ std::optional<std::uint64_t> UnifiedMerkleTree::newest_munro() const {
 
 Verdict UnifiedMerkleTree::verify(ChunkIndex chunk, std::span<const std::byte> payload,
                                   std::span<const ClaimedHash> hashes) {
+  return verify_leaf(chunk, payload.size(), hashes,
+                     [&](std::byte* out) { hasher_.hash(payload, out); });
+}
+
+Verdict UnifiedMerkleTree::verify(ChunkIndex chunk, std::span<const std::byte> payload,
+                                  const std::byte* leaf_hash, std::span<const ClaimedHash> hashes) {
+  return verify_leaf(chunk, payload.size(), hashes,
+                     [&](std::byte* out) { std::memcpy(out, leaf_hash, hasher_.size()); });
+}
+
+// `leaf_hash` writes the chunk's hash, if it comes to that.
+template <typename LeafHash>
+Verdict UnifiedMerkleTree::verify_leaf(ChunkIndex chunk, std::size_t size,
+                                       std::span<const ClaimedHash> hashes,
+                                       const LeafHash& leaf_hash) {
   const std::uint64_t subtree = subtree_of(chunk);
   if (!has_munro(subtree)) return Verdict::missing_hash;
   const Bin leaf = Bin::leaf(chunk);
   const ChunkIndex known_empty = empty_from(subtree);
-  if (chunk >= known_empty || payload.empty() || payload.size() > shape_.chunk_size) {
+  if (chunk >= known_empty || size == 0 || size > shape_.chunk_size) {
     return Verdict::wrong;
   }
   HashPath path;
-  hasher_.hash(payload, path.computed[0].data());
+  leaf_hash(path.computed[0].data());
   const Verdict verdict =
       climb(view(subtree), leaf, munro_bin(subtree), hashes, finder_, hasher_, path);
   if (verdict != Verdict::verified) return verdict;
   const auto empty = first_empty_behind(chunk, path, hasher_.size(), known_empty);
   const bool is_last = empty == chunk + 1;
-  if (!empty || (payload.size() < shape_.chunk_size && !is_last)) return Verdict::wrong;
+  if (!empty || (size < shape_.chunk_size && !is_last)) return Verdict::wrong;
   if (*empty != known_empty) empties_[subtree] = *empty;
   SubtreeNodes nodes = view(subtree);
   keep(nodes, leaf, hasher_.size(), path);

@@ -93,6 +93,9 @@ class UnifiedMerkleTree {
   // (decision 17): the height of the munro is part of what was signed.
   Verdict verify(ChunkIndex chunk, std::span<const std::byte> payload,
                  std::span<const ClaimedHash> hashes);
+  // The same with the chunk's hash, which was computed along with those of others.
+  Verdict verify(ChunkIndex chunk, std::span<const std::byte> payload, const std::byte* leaf_hash,
+                 std::span<const ClaimedHash> hashes);
 
   // --- The source's side: the leaves of the subtree that is being filled, in order.
   // Hashes the chunk into its leaf; the subtree (of chunk / width) need not have a munro yet, and
@@ -128,6 +131,9 @@ class UnifiedMerkleTree {
     std::vector<std::byte> nodes;  // unless they stand in the caller's memory
   };
 
+  template <typename LeafHash>
+  Verdict verify_leaf(ChunkIndex chunk, std::size_t size, std::span<const ClaimedHash> hashes,
+                      const LeafHash& leaf_hash);
   bool keeps_all() const { return shape_.subtrees == kAll; }
   std::size_t nodes_size() const;
   std::uint64_t subtrees_before(std::uint64_t subtree) const;

@@ -51,6 +51,7 @@ class LiveSwarm final : public Swarm {
   std::optional<std::uint64_t> length() const;
 
   void remove_channel(Channel& channel, bool retry_now, Now now) override;
+  void prepare_flush(Now now) override;
   void flush(Now now) override;
   TimePoint deadline() const override;
   void handle_deadline(Now now) override;
@@ -99,6 +100,10 @@ class LiveSwarm final : public Swarm {
     std::uint64_t ntp;
     std::vector<std::byte> signature;
     TimePoint since;
+  };
+  struct ChunkSignatureFound {
+    std::uint64_t ntp = 0;
+    std::span<const std::byte> signature;  // empty: there is none
   };
   struct EndMark {  // Sign All
     ChunkIndex chunk;
@@ -151,13 +156,16 @@ class LiveSwarm final : public Swarm {
   ChunkIndex wanted_end() const;
   bool may_be_width(std::uint64_t width) const;
   bool has_right_age(std::uint64_t ntp, Now now) const;
-  // `from`: whose fault it is if not; null: nobody's.
+  // `from`: whose fault it is if not; null: nobody's. `work`: the number of what was computed.
   Verdict check_signature(Channel* from, ChunkRange chunks, std::uint64_t ntp,
                           std::span<const std::byte> content, std::span<const std::byte> signature,
-                          Now now);
+                          std::uint32_t work, Now now);
   void accept(const Received& received, Now now);
   Verdict verify(const Received& received, Now now);
   Verdict verify_signed_chunk(const Received& received, Now now);
+  ChunkSignatureFound signature_of(const Received& received) const;
+  void prepare_signatures(Now now);
+  std::uint32_t account_of(Channel& from);
   void keep_early_signatures(Now now);
   void look_for_end_mark(Now now);
   bool matches(ChunkIndex chunk, std::span<const std::byte> payload) override;
@@ -221,6 +229,9 @@ class LiveSwarm final : public Swarm {
   std::optional<EndMark> end_mark_;            // Sign All
   std::optional<std::uint64_t> newest_ntp_;    // of what was verified
   std::vector<std::byte> plaintext_;
+  std::vector<VerifyingKey> lane_keys_;   // the same as key_, for each that computes BatchWork
+  std::vector<const Channel*> accounts_;  // whose signatures are prepared; the first: strangers
+  BinSet prepared_;
   SignatureBudget budget_;
   std::vector<NotedSignature> noted_;
   std::deque<EarlySignature> early_;

@@ -55,6 +55,10 @@ bool LiveSwarm::is_wanted(ChunkIndex chunk) const {
 void LiveSwarm::flush(Now now) {
   if (source_) return batch_.clear();
   take_signatures(now);
+  if (!signs_each()) {
+    gather_hashes(0);
+    scratch_.work.finish_hashes();
+  }
   for (const Received& received : batch_) accept(received, now);
   write_run(now);
   keep_early_signatures(now);
@@ -114,8 +118,8 @@ void LiveSwarm::take_munro(const NotedSignature& noted, Now now) {
     ++live_.signatures_refused;
     return;
   }
-  const Verdict verdict =
-      check_signature(noted.from, noted.chunks, noted.ntp, hash, noted.signature, now);
+  const Verdict verdict = check_signature(noted.from, noted.chunks, noted.ntp, hash,
+                                          noted.signature, BatchWork::kNone, now);
   if (verdict != Verdict::verified) return;
   if (!shaped() && !shape(noted.chunks.size())) return;
   tree_->set_munro(group, hash, noted.ntp, noted.signature);
@@ -142,7 +146,8 @@ void LiveSwarm::on_group(std::uint64_t group, std::uint64_t ntp, Now now) {
 // missing_hash: not looked at, which is not its fault, or does not matter any more.
 Verdict LiveSwarm::check_signature(Channel* from, ChunkRange chunks, std::uint64_t ntp,
                                    std::span<const std::byte> content,
-                                   std::span<const std::byte> signature, Now now) {
+                                   std::span<const std::byte> signature, std::uint32_t work,
+                                   Now now) {
   // Whoever has brought something good may go on, at its own risk, until it is dropped: that is
   // with its next datagram, and a batch may hold hundreds of signatures.
   const bool is_stranger = from == nullptr || from->bytes_received() == 0;
@@ -155,7 +160,11 @@ Verdict LiveSwarm::check_signature(Channel* from, ChunkRange chunks, std::uint64
   ByteWriter out(plaintext_);
   write_signed_content(out, chunks, ntp, content, format_);
   ++live_.signatures_checked;
-  if (out.ok() && key_->verify(plaintext_, signature)) return Verdict::verified;
+  const auto computed =
+      scratch_.work.genuine(work, std::span(plaintext_).first(format_.spec_size() + 8), signature);
+  if (computed ? *computed : out.ok() && key_->verify(plaintext_, signature)) {
+    return Verdict::verified;
+  }
   budget_.on_wrong();
   if (from == nullptr) return Verdict::wrong;  // it may have been that of a chunk that was lost
   ++live_.signatures_rejected;
@@ -185,8 +194,10 @@ Verdict LiveSwarm::verify(const Received& received, Now now) {
   const ReceivedChunk& chunk = received.chunk;
   if (signs_each()) return verify_signed_chunk(received, now);
   if (!tree_ || !tree_->has_munro(tree_->subtree_of(chunk.chunk))) return Verdict::missing_hash;
+  const std::byte* const hash = hash_of(received);
   return verify_with_hashes(received, [&](std::span<const ClaimedHash> hashes) {
-    return tree_->verify(chunk.chunk, chunk.payload, hashes);
+    return hash != nullptr ? tree_->verify(chunk.chunk, chunk.payload, hash, hashes)
+                           : tree_->verify(chunk.chunk, chunk.payload, hashes);
   });
 }
 
@@ -202,6 +213,23 @@ void LiveSwarm::on_stored(ChunkRange run, Now now) {
 
 // --- Sign All (6.1.1)
 
+// It may have come with the chunk or before it.
+LiveSwarm::ChunkSignatureFound LiveSwarm::signature_of(const Received& received) const {
+  const ChunkIndex chunk = received.chunk.chunk;
+  ChunkSignatureFound found;
+  for (const NotedSignature& noted : noted_) {
+    if (noted.from != received.from || noted.chunks.begin != chunk) continue;
+    found = {noted.ntp, noted.signature};
+  }
+  if (!found.signature.empty()) return found;
+  for (const EarlySignature& early : early_) {
+    if (early.from != received.from->local() || early.chunk != chunk) continue;
+    found = {early.ntp, early.signature};
+    if (!found.signature.empty()) break;
+  }
+  return found;
+}
+
 Verdict LiveSwarm::verify_signed_chunk(const Received& received, Now now) {
   const ReceivedChunk& chunk = received.chunk;
   // The store holds no place for what an earlier chunk of the batch has moved out of the window.
@@ -209,26 +237,15 @@ Verdict LiveSwarm::verify_signed_chunk(const Received& received, Now now) {
   // A shorter one is the last, and nothing follows it.
   const bool is_short = chunk.payload.size() < metadata_.chunk_size;
   if (is_short && newest_end() > chunk.chunk + 1) return Verdict::wrong;
-  std::uint64_t ntp = 0;
-  std::span<const std::byte> signature;
-  for (const NotedSignature& noted : noted_) {
-    if (noted.from != received.from || noted.chunks.begin != chunk.chunk) continue;
-    ntp = noted.ntp;
-    signature = noted.signature;
-  }
-  for (const EarlySignature& early : early_) {
-    if (!signature.empty()) break;
-    if (early.from != received.from->local() || early.chunk != chunk.chunk) continue;
-    ntp = early.ntp;
-    signature = early.signature;
-  }
+  const auto [ntp, signature] = signature_of(received);
   if (signature.empty()) return Verdict::missing_hash;
   if (!has_right_age(ntp, now)) {
     ++live_.signatures_refused;
     return Verdict::missing_hash;
   }
   const ChunkRange own{chunk.chunk, chunk.chunk + 1};
-  const Verdict verdict = check_signature(received.from, own, ntp, chunk.payload, signature, now);
+  const Verdict verdict =
+      check_signature(received.from, own, ntp, chunk.payload, signature, received.work, now);
   if (verdict != Verdict::verified) return verdict;
   signatures_->set(chunk.chunk, ntp, signature);
   on_group(chunk.chunk, ntp, now);
@@ -265,7 +282,8 @@ void LiveSwarm::look_for_end_mark(Now now) {
     early_.pop_front();
     if (end_ || early.chunk < newest_end() || !has_right_age(early.ntp, now)) continue;
     const ChunkRange own{early.chunk, early.chunk + 1};
-    const Verdict verdict = check_signature(nullptr, own, early.ntp, {}, early.signature, now);
+    const Verdict verdict =
+        check_signature(nullptr, own, early.ntp, {}, early.signature, BatchWork::kNone, now);
     if (verdict != Verdict::verified) continue;
     end_mark_ = EndMark{early.chunk, early.ntp, early.signature};
     set_end(early.chunk, now);

@@ -23,6 +23,10 @@ class SignatureBudget {
     }
     return left_ > 0;
   }
+  std::uint32_t left_at(TimePoint now) const {
+    SignatureBudget later = *this;
+    return later.allows(now) ? static_cast<std::uint32_t>(later.left_) : 0;
+  }
   void on_wrong() { left_ = std::max<std::int64_t>(0, left_ - 1); }
 
  private:

@@ -214,16 +214,11 @@ bool StaticSwarm::is_wanted(ChunkIndex chunk) const {
 
 void StaticSwarm::flush(Now now) {
   if (batch_.empty()) return review_size(now);
-  const bool hashed = verifier_.has_tree();  // its own chunks may begin it
-  if (hashed) hash_batch();
-  const std::byte* next_hash = scratch_.leaf_hashes.data();
-  for (const Received& received : batch_) {
-    const std::byte* hash = nullptr;
-    if (hashed && is_full(received)) {
-      hash = std::exchange(next_hash, next_hash + verifier_.hash_size());
-    }
-    accept(received, hash, now);
+  if (verifier_.has_tree()) {  // its own chunks may begin it
+    gather_hashes(0);
+    scratch_.work.finish_hashes();
   }
+  for (const Received& received : batch_) accept(received, now);
   write_run(now);
   batch_.clear();
   check_complete(now);
@@ -231,24 +226,17 @@ void StaticSwarm::flush(Now now) {
   review_size(now);
 }
 
-// Hashing is most of what receiving costs, and costs less for many chunks of one length.
-void StaticSwarm::hash_batch() {
-  auto& payloads = scratch_.payloads;
-  payloads.clear();
-  for (const Received& received : batch_) {
-    if (is_full(received)) payloads.push_back(received.chunk.payload.data());
-  }
-  scratch_.leaf_hashes.resize(payloads.size() * verifier_.hash_size());
-  verifier_.hash_chunks(payloads, scratch_.leaf_hashes, scratch_.multi_buffer);
+void StaticSwarm::prepare_flush(Now) {
+  if (verifier_.has_tree()) gather_hashes(BatchWork::kLeastOctets);
 }
 
-// `hash` is the chunk's, unless it has to be computed.
-void StaticSwarm::accept(const Received& received, const std::byte* hash, Now now) {
+void StaticSwarm::accept(const Received& received, Now now) {
   if (take_duplicate(received)) return;
   if (detects_size()) return accept_for_size(received, now);
   const ReceivedChunk& chunk = received.chunk;
   Verdict verdict = Verdict::missing_hash;
   if (know_peaks(received)) {
+    const std::byte* const hash = hash_of(received);
     verdict = verify_with_hashes(received, [&](std::span<const ClaimedHash> hashes) {
       return hash != nullptr ? verifier_.verify(chunk.chunk, chunk.payload, hash, hashes)
                              : verifier_.verify(chunk.chunk, chunk.payload, hashes);

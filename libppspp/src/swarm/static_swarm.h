@@ -27,6 +27,7 @@ class StaticSwarm final : public Swarm {
 
   void add_channel(Channel& channel, Now now) override;
   void remove_channel(Channel& channel, bool retry_now, Now now) override;
+  void prepare_flush(Now now) override;
   void flush(Now now) override;
   void on_established(Channel& channel, Now now) override;
   TimePoint deadline() const override;
@@ -87,11 +88,7 @@ class StaticSwarm final : public Swarm {
   void cancel_unwanted();
 
   bool know_peaks(const Received& received);
-  void hash_batch();
-  bool is_full(const Received& received) const {
-    return received.chunk.payload.size() == metadata_.chunk_size;
-  }
-  void accept(const Received& received, const std::byte* hash, Now now);
+  void accept(const Received& received, Now now);
   bool matches(ChunkIndex chunk, std::span<const std::byte> payload) override;
   void check_complete(Now now);
   void tell_complete(Now now);

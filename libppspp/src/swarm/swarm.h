@@ -65,6 +65,8 @@ class Swarm : public ChannelContext {
   // Asks one channel that may be asked; when the next one may.
   TimePoint ask_for_peers(Now now);
 
+  // Before that: tells what flush will have to compute, if it is much (BatchWork).
+  virtual void prepare_flush(Now now) = 0;
   // The end of a receive batch: verifies and stores what has come.
   virtual void flush(Now now) = 0;
   // Of the swarm itself, apart from those of its channels and addresses.
@@ -128,6 +130,7 @@ class Swarm : public ChannelContext {
   struct Received {
     Channel* from;
     ReceivedChunk chunk;
+    std::uint32_t work = BatchWork::kNone;  // its hash, or signature
   };
 
   Swarm(SwarmHandle handle, const SwarmMetadata& metadata, std::unique_ptr<ChunkStore> store,
@@ -149,6 +152,14 @@ class Swarm : public ChannelContext {
   }
 
   // swarm_receive.cc
+  bool is_full(const Received& received) const {
+    return received.chunk.payload.size() == metadata_.chunk_size;
+  }
+  void gather_hashes(std::size_t least_octets);
+  // Of the chunk, if it was computed with those of others; else null.
+  const std::byte* hash_of(const Received& received) const {
+    return received.work == BatchWork::kNone ? nullptr : scratch_.work.hash(received.work);
+  }
   bool take_duplicate(const Received& received);
   void release_batch();  // nothing more will come: the room that it took is given back
   void refuse(const Received& received, Verdict verdict, Now now);

@@ -35,6 +35,21 @@ std::span<const ClaimedHash> Swarm::hashes_of(const ReceivedChunk& chunk, bool o
   return std::span<const ClaimedHash>(scratch_.hashes).subspan(begin, chunk.hashes_end - begin);
 }
 
+// Hashing is most of what receiving costs, and costs less for many chunks of one length.
+void Swarm::gather_hashes(std::size_t least_octets) {
+  const auto is_due = [&](const Received& received) {
+    return is_full(received) && received.work == BatchWork::kNone;
+  };
+  const auto count = static_cast<std::size_t>(std::ranges::count_if(batch_, is_due));
+  if (count == 0 || count * metadata_.chunk_size < least_octets) return;
+  BatchWork& work = scratch_.work;
+  work.begin_chunks(metadata_.hash, metadata_.chunk_size);
+  for (Received& received : batch_) {
+    if (is_due(received)) received.work = work.add_chunk(received.chunk.payload.data());
+  }
+  work.end_chunks();
+}
+
 // A chunk that is here already: twice in one batch, from two peers.
 bool Swarm::take_duplicate(const Received& received) {
   const ReceivedChunk& chunk = received.chunk;
