@@ -3,6 +3,7 @@
 #include "parts.h"
 
 #include <array>
+#include <chrono>
 #include <filesystem>
 #include <memory>
 #include <numeric>
@@ -15,10 +16,12 @@
 #include "congestion/ledbat.h"
 #include "crypto/hasher.h"
 #include "files/file_chunk_store.h"
+#include "integrity/batch_work.h"
 #include "integrity/content_verifier.h"
 #include "integrity/merkle_tree.h"
 #include "integrity/needed_uncles.h"
 #include "integrity/tree_builder.h"
+#include "net/worker_pool.h"
 #include "ppspp/random_source.h"
 #include "wire/datagram.h"
 
@@ -170,6 +173,37 @@ void measure_verification(const Content& content) {
   }
 }
 
+// The hashes of a receive batch, by one thread and by two; in real time, unlike the others.
+void measure_batch(const Content& content) {
+  constexpr std::size_t kBatch = 1024;
+  constexpr int kBatches = 400;
+  using Clock = std::chrono::steady_clock;
+  for (const std::size_t threads : {std::size_t{1}, std::size_t{2}}) {
+    WorkerPool pool(threads - 1);
+    BatchWork work;
+    work.set_lanes(threads);
+    const WorkerPool::Work compute = [&](std::size_t part, std::size_t lane) {
+      work.compute(part, lane);
+    };
+    const auto hash_batch = [&](std::size_t first) {
+      work.clear();
+      work.begin_chunks(HashFunction::sha256, kChunk);
+      for (std::size_t i = 0; i < kBatch; ++i) {
+        result = work.add_chunk(&content.octets[(first + i) % kChunks * kChunk]);
+      }
+      work.end_chunks();
+      pool.run(work.parts(), compute);
+    };
+    hash_batch(0);
+    const auto start = Clock::now();
+    for (std::size_t i = 0; i < kBatches; ++i) hash_batch(i * kBatch);
+    const std::chrono::duration<double> spent = Clock::now() - start;
+    bench::print_part(
+        threads == 1 ? "batch of 1 MiB hashed, real time" : "the same by two threads, real time",
+        "chunk", spent.count(), 0, kBatches * kBatch, kChunk);
+  }
+}
+
 void measure_ledbat() {
   std::uint64_t us = 1'000'000;
   const auto now = [&] { return TimePoint(Microseconds(us)); };
@@ -223,6 +257,7 @@ int main(int argc, char** argv) {
   const Content content = measure_tree();
   measure_proofs();
   measure_verification(content);
+  measure_batch(content);
   measure_ledbat();
   measure_store(argv[1], content);
   for (const std::size_t size : {std::size_t{1024}, std::size_t{8192}, std::size_t{60'000}}) {

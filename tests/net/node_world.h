@@ -24,8 +24,9 @@ namespace fs = std::filesystem;
 
 // Nodes that run in one io_context, and a directory that is removed in the end.
 struct NodeWorld {
-  Node open() {
+  Node open(unsigned threads = 0) {
     NodeOptions options;
+    options.threads = threads;
     options.listen = {TransportAddress::v4(0x7f000001, 0)};
     options.discovery = {.local = false, .pex = false};  // who meets whom is the test's business
     return *Node::open(io, options);

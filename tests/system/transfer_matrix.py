@@ -22,6 +22,13 @@ class Parameters(harness.TestCase):
             with self.subTest(chunk_size=size):
                 self.transfer(path, ["--chunk-size", size])
 
+    def test_one_thread_and_several_write_the_same(self):
+        path = self.content(20_000_003)
+        for threads, size in itertools.product((1, 2, 3), (1024, 8192, 60000)):
+            with self.subTest(threads=threads, chunk_size=size):
+                option = ["--threads", threads]
+                self.transfer(path, ["--chunk-size", size, *option], option)
+
     def test_chunks_below_512_are_refused(self):
         """8.1 #233."""
         process = self.start("seed", [harness.program("PPSPP_SEED"), "-l", "127.0.0.1:0",

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <thread>
 #include <utility>
 
 #include "files/hash_file.h"
@@ -25,6 +26,17 @@ EndpointOptions endpoint_options(const NodeOptions& options) {
   result.upload_limit = options.upload_limit;
   result.download_limit = options.download_limit;
   return result;
+}
+
+// Of 0, the option's default. Two processors are what the protocols of both ends of a fast transfer
+// keep busy.
+unsigned threads_by_machine() {
+  const unsigned processors = std::thread::hardware_concurrency();
+  return processors < 4 ? 1 : std::min(processors / 2, 4U);
+}
+
+unsigned threads_to_use(unsigned option) {
+  return option == 0 ? threads_by_machine() : option;
 }
 
 }  // namespace
@@ -51,7 +63,7 @@ Result<void> ActiveNode::keep_tree_of(Seeding& seeding) {
 ActiveNode::ActiveNode(asio::io_context& io, std::unique_ptr<UdpPort> port,
                        const NodeOptions& options)
     : io_(io),
-      driver_(io, std::move(port), endpoint_options(options),
+      driver_(io, std::move(port), endpoint_options(options), threads_to_use(options.threads),
               [this](const Event& event) { on_event(event); }),
       awake_timer_(io),
       trackers_(io, tracker_sink()),

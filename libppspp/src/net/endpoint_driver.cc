@@ -18,11 +18,14 @@ EndpointOptions fitting(EndpointOptions options, const UdpPort& port) {
 }  // namespace
 
 EndpointDriver::EndpointDriver(boost::asio::io_context& io, std::unique_ptr<UdpPort> port,
-                               const EndpointOptions& options, EventSink on_event)
+                               const EndpointOptions& options, unsigned threads, EventSink on_event)
     : io_(io),
       port_(std::move(port)),
       random_(make_system_random()),
       endpoint_(fitting(options, *port_), *random_, read_clocks()),
+      workers_(threads - 1),
+      compute_part_(
+          [this](std::size_t part, std::size_t lane) { endpoint_.compute_part(part, lane); }),
       on_event_(std::move(on_event)),
       too_big_([this](const TransportAddress& to, std::size_t size) {
         endpoint_.handle_too_big(to, size, read_clocks());
@@ -88,6 +91,7 @@ void EndpointDriver::on_readable(UdpPort::Version version) {
     for (const auto& datagram : datagrams) {
       endpoint_.handle_datagram(datagram.bytes, datagram.from, now);
     }
+    compute_batch(now);
     endpoint_.flush(now);
     transmit(now);
     if (!port_->more_to_receive()) break;
@@ -124,6 +128,13 @@ void EndpointDriver::begin_turn(Now now) {
 void EndpointDriver::end_turn() {
   dispatch_events();
   if (running_) arm_timer();
+}
+
+// What flush() is about to need, where there are others to help.
+void EndpointDriver::compute_batch(Now now) {
+  if (workers_.lanes() == 1) return;
+  const std::size_t parts = endpoint_.prepare_flush(workers_.lanes(), now);
+  if (parts > 0) workers_.run(parts, compute_part_);
 }
 
 void EndpointDriver::transmit(Now now) {

@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "net/udp_port.h"
+#include "net/worker_pool.h"
 #include "ppspp/endpoint.h"
 #include "ppspp/random_source.h"
 #include "ppspp/time.h"
@@ -28,8 +29,9 @@ class EndpointDriver {
   // A delay that LEDBAT's 60 ms target would notice.
   static constexpr Microseconds kStall{20'000};
 
+  // `threads`: how many may move content at once, the calling one included; at least 1.
   EndpointDriver(boost::asio::io_context& io, std::unique_ptr<UdpPort> port,
-                 const EndpointOptions& options, EventSink on_event);
+                 const EndpointOptions& options, unsigned threads, EventSink on_event);
   ~EndpointDriver();
   EndpointDriver(const EndpointDriver&) = delete;
   EndpointDriver& operator=(const EndpointDriver&) = delete;
@@ -60,6 +62,7 @@ class EndpointDriver {
   void on_timer();
   void begin_turn(Now now);
   void end_turn();
+  void compute_batch(Now now);
   void transmit(Now now);
   bool fill_queue(Now now);
   void dispatch_events();
@@ -69,6 +72,8 @@ class EndpointDriver {
   std::unique_ptr<UdpPort> port_;
   std::unique_ptr<RandomSource> random_;
   Endpoint endpoint_;
+  WorkerPool workers_;  // help to check what was received
+  WorkerPool::Work compute_part_;
   EventSink on_event_;
   SendQueue::TooBig too_big_;
   boost::asio::steady_timer timer_;
