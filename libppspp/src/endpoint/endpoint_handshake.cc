@@ -176,9 +176,12 @@ void Endpoint::Impl::confirm(const HalfOpen& half_open, std::span<const std::byt
                                            entry.capabilities, options_for(swarm), now);
   Channel& fresh = *channel;
   // Later it may have been asked for a second time, and which of our answers this one is for does
-  // not show (Karn).
+  // not show (Karn). A feed sends little at once, and may begin when the queues on the way are full
+  // that were empty then: by so short a time it would take its chunks for lost.
   const Microseconds since = now.monotonic - entry.answered_at;
-  if (since < kFirstHandshakeResend) fresh.learn_round_trip(since, now);
+  if (since < kFirstHandshakeResend && swarm.as_live() == nullptr) {
+    fresh.learn_round_trip(since, now);
+  }
   const Initiator initiator{entry.peer, entry.remote};
   Slot& slot = add_channel(std::move(channel), *member, now);
   slot.initiator = entry.remote;
