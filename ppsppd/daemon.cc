@@ -38,6 +38,7 @@ constexpr seconds kTick{1};
 constexpr int kTicksPerStatus = 10;
 constexpr seconds kRemembered{60};   // stalls and failures count for /healthz so long
 constexpr seconds kLongestStop{20};  // then the daemon ends though peers were not told
+constexpr seconds kLastWords{12};    // for what is still on its way to trackers by then
 
 LogLevel level_of(const RunOptions& options) {
   const LogLevel asked = options.verbosity == 0   ? LogLevel::error
@@ -84,6 +85,9 @@ class Daemon {
         stop_deadline_(io) {}
 
   Result<void> start();
+  // After the end: leaves what was not left. Trackers are told of it by the io_context, which then
+  // has nothing else to do.
+  void close() { service_.reset(); }
   int exit_code() const { return exit_code_; }
 
  private:
@@ -384,6 +388,9 @@ int run_daemon(RunOptions options) {
     return tools::exit_code_of(started.error());
   }
   io.run();
+  daemon.close();
+  io.restart();
+  io.run_for(kLastWords);
   return daemon.exit_code();
 }
 

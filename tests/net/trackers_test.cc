@@ -51,6 +51,7 @@ class Server {
   }
   std::size_t connections() const { return accepted_; }
   std::size_t requests() const { return requests_; }
+  void set_delay(std::chrono::milliseconds delay) { delay_ = delay; }
   void stop() {
     error_code ignored;
     acceptor_.close(ignored);
@@ -110,6 +111,13 @@ class Server {
 
   void respond(const Shared& connection, std::string answer) {
     if (answer == "?") return held_.push_back(connection);
+    if (delay_.count() == 0) return send(connection, std::move(answer));
+    const auto timer = std::make_shared<asio::steady_timer>(acceptor_.get_executor(), delay_);
+    timer->async_wait(
+        [this, timer, connection, answer](const error_code&) { send(connection, answer); });
+  }
+
+  void send(const Shared& connection, std::string answer) {
     connection->out = std::move(answer);
     asio::async_write(connection->socket, asio::buffer(connection->out),
                       [this, connection](const error_code& error, std::size_t) {
@@ -125,6 +133,7 @@ class Server {
   std::list<Shared> held_;  // that wait for an answer for ever
   std::size_t accepted_ = 0;
   std::size_t requests_ = 0;
+  std::chrono::milliseconds delay_{0};
 };
 
 // Until it is true, or ten seconds have passed.
@@ -340,6 +349,24 @@ TEST_SUITE("net/trackers of a node") {
     REQUIRE(run_until(node.io, [&] { return server.requests() == 2; }));
     answers.server.stop();
     server.stop();
+    CHECK(run_until(node.io, [&] { return node.io.stopped(); }));
+  }
+
+  TEST_CASE("a slow tracker that answers is told all, however long that is for one answer") {
+    NodeSide node;
+    Tracker tracker(node.io);
+    std::vector<SwarmId> ids;
+    for (unsigned i = 0; i < 350; ++i) {
+      ids.push_back(SwarmId::from_hex(fmt::format("{:040x}", i + 1)).value());
+      node.trackers->announce(ids.back(), {tracker.server.url()},
+                              {.mode = tracker::PeerMode::seeder});
+    }
+    REQUIRE(run_until(node.io, [&] { return tracker.members.size() == ids.size(); }));
+    tracker.server.set_delay(std::chrono::milliseconds(700));  // four requests: 2.8 s
+    node.trackers->close();
+    node.trackers.reset();
+    CHECK(run_until(node.io, [&] { return tracker.members.empty(); }));
+    tracker.server.stop();
     CHECK(run_until(node.io, [&] { return node.io.stopped(); }));
   }
 

@@ -3,6 +3,7 @@ found by the swarm ID alone, and taken back when it is removed."""
 
 import re
 import subprocess
+import time
 
 import daemon
 import harness
@@ -67,6 +68,21 @@ class Swarms(daemon.TestCase):
         wait_until(lambda: self.modes(info["id"]) == ["SEEDER"], 20, "it is announced again")
         self.assertEqual(again.control.swarm(info["number"])["url"], info["url"])
         self.found(info["id"], content)
+
+    def test_a_slow_tracker_is_told_of_the_end_of_all(self):
+        """More than one request can say, and the catalogue is written long before they are answered."""
+        server = self.daemon()
+        swarms = []
+        for i in range(130):
+            path = self.content(2000, f"file{i}")
+            swarms.append(server.control.add_file(path, trackers=[self.tracker.url])["number"])
+        def announced():
+            with self.tracker.lock:
+                return sum(map(bool, self.tracker.swarms.values())) == len(swarms)
+        wait_until(announced, 60, "all are announced")
+        self.tracker.instead = lambda *_: time.sleep(0.5)
+        self.assertEqual(server.stop(), 0)
+        wait_until(lambda: not any(self.tracker.swarms.values()), 20, "all are taken back")
 
     def test_a_download_by_its_id(self):
         content = self.content(SIZE)

@@ -251,7 +251,8 @@ class Swarm {
   void on_error(std::function<void(const Error&)> handler);
 
   // Closes every channel with a HANDSHAKE, tells the trackers, and brings what was verified to the
-  // disk. The io_context has something to do until then; trackers are waited for 2 s at most.
+  // disk. The io_context has something to do until then; a tracker that does not answer is waited
+  // for 2 s, and none longer than 10 s.
   void leave();
 
  private:

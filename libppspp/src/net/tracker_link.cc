@@ -55,9 +55,16 @@ void TrackerLink::kick() {
 void TrackerLink::close() {
   client_.close(now());
   timer_.cancel();
-  close_timer_.expires_after(kCloseTimeout);
-  close_timer_.async_wait([self = shared_from_this()](const boost::system::error_code&) {});
+  close_at_most_ = std::chrono::steady_clock::now() + kLongestClose;
+  wait_for_goodbye();
   pump();
+}
+
+void TrackerLink::wait_for_goodbye() {
+  const auto self = shared_from_this();  // the handler of the wait before lets go of us
+  close_timer_.expires_at(
+      std::min(std::chrono::steady_clock::now() + kCloseTimeout, close_at_most_));
+  close_timer_.async_wait([self](const boost::system::error_code&) {});
 }
 
 void TrackerLink::pump() {
@@ -87,6 +94,7 @@ void TrackerLink::on_outcome(const TrackerHttp::Outcome& outcome) {
     client_.handle_failure(outcome.error().failure, outcome.error().problem, now());
   }
   note_state();
+  if (client_.closing()) wait_for_goodbye();
   pump();
 }
 

@@ -39,9 +39,10 @@ class TrackerLink : public std::enable_shared_from_this<TrackerLink> {
   const tracker::Client& client() const { return client_; }
   void kick();
 
-  // Leaves all swarms, and lives until that is done, or kCloseTimeout is over, whoever drops it.
-  // The sink is not used any more.
+  // Leaves all swarms, and lives until that is done, whoever drops it; or until the tracker has not
+  // answered for kCloseTimeout, or kLongestClose is over. The sink is not used any more.
   static constexpr Microseconds kCloseTimeout{2'000'000};
+  static constexpr Microseconds kLongestClose{10'000'000};
   void close();
 
   // No swarm, nothing under way: it can be dropped.
@@ -51,6 +52,7 @@ class TrackerLink : public std::enable_shared_from_this<TrackerLink> {
 
  private:
   void pump();
+  void wait_for_goodbye();
   void post(std::string body);
   void on_outcome(const TrackerHttp::Outcome& outcome);
   void dispatch_events();
@@ -68,6 +70,7 @@ class TrackerLink : public std::enable_shared_from_this<TrackerLink> {
   bool kicked_ = false;
   bool failing_ = false;                   // as the log says
   boost::asio::steady_timer close_timer_;  // its handler owns us while we close
+  boost::asio::steady_timer::time_point close_at_most_;
 };
 
 }  // namespace ppspp

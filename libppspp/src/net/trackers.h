@@ -40,8 +40,8 @@ class Trackers {
   void set_mode(const SwarmId& swarm, tracker::PeerMode mode);
   void leave(const SwarmId& swarm);
   // The last swarm was left: says so at once. The io_context has something to do until that is
-  // done, for TrackerLink::kCloseTimeout at most, also when we are gone. What is announced from now
-  // on is a new registration.
+  // done, or the tracker does not answer (TrackerLink::kCloseTimeout), also when we are gone. What
+  // is announced from now on is a new registration.
   void close();
 
   bool empty() const { return links_.empty(); }
