@@ -71,6 +71,29 @@ TEST_SUITE("endpoint/bounds") {
     CHECK(s.open(8) == 4);  // a fifth is not for those who come
   }
 
+  TEST_CASE("a limit that is lowered closes what is too much, and keeps who is being served") {
+    Seeding s;
+    REQUIRE(s.open(5) == 5);
+    s.peers[3].say({Request{{0, 8}}});
+    REQUIRE_FALSE(s.peers[3].hear_all<Data>(200ms).empty());
+    for (Puppet& peer : s.peers) peer.hear();
+    s.node->endpoint().set_swarm_limits(s.node->swarm(), {.max_channels = 2}, s.world.now(*s.node));
+    CHECK(s.node->channels(s.node->swarm()).size() == 2);
+    std::size_t closed = 0;
+    for (std::size_t i = 0; i < s.peers.size(); ++i) {
+      for (const Handshake& said : s.peers[i].hear_all<Handshake>()) {
+        CHECK(said.source.value == 0);
+        CHECK(i != 3);
+        ++closed;
+      }
+    }
+    CHECK(closed == 3);
+    s.peers[3].say({Request{{20, 21}}});
+    CHECK_FALSE(s.peers[3].hear_all<Data>(200ms).empty());
+    s.node->endpoint().set_swarm_limits(s.node->swarm(), {}, s.world.now(*s.node));
+    CHECK(s.open(1) == 1);
+  }
+
   TEST_CASE("what a peer asks for beyond its limit is dropped without a word, and counted (12.6)") {
     EndpointOptions options;
     options.max_queued_chunks_per_peer = 10;

@@ -129,6 +129,7 @@ class Endpoint::Impl {
   void look_around(Member& member, Now now);
   bool explore(Member& member, Now now);
   bool make_room(Member& member, Now now);
+  void close_surplus(Member& member, Now now);
   Channel* stranger_to_go(const Member& member, const TransportAddress& newcomer, Now now) const;
   void replace(Channel& channel, std::string_view reason, Now now);
 

@@ -113,6 +113,26 @@ Channel* Endpoint::Impl::stranger_to_go(const Member& member, const TransportAdd
   return worst;
 }
 
+// Of a swarm that is allowed fewer channels than it has: those go that carry least, of equals those
+// that have carried least, then the newest.
+void Endpoint::Impl::close_surplus(Member& member, Now now) {
+  const std::size_t most = channel_limit(member);
+  const auto all = member.swarm->channels();
+  if (most == 0 || all.size() <= most) return;
+  std::vector<Channel*> channels(all.begin(), all.end());
+  const auto worth = [now](const Channel* channel) {
+    const Neighbour neighbour = neighbour_of(*channel, now);
+    return std::tuple(channel->established(), neighbour.rate,
+                      channel->bytes_received() + channel->bytes_sent(),
+                      now.monotonic - channel->established_at(), channel->local().value);
+  };
+  std::sort(channels.begin(), channels.end(),
+            [&](const Channel* one, const Channel* other) { return worth(one) > worth(other); });
+  for (std::size_t i = most; i < channels.size(); ++i) {
+    replace(*channels[i], "fewer peers are allowed", now);
+  }
+}
+
 void Endpoint::Impl::replace(Channel& channel, std::string_view reason, Now now) {
   ++counters_.peers_replaced;
   channel.close(reason, true, CloseCause::replaced);

@@ -30,6 +30,7 @@ void Endpoint::Impl::set_swarm_limits(SwarmHandle handle, const SwarmLimits& lim
   member->limits = limits;
   limit_swarm(*member, now);
   limit_peers(*member, now);
+  close_surplus(*member, now);
 }
 
 void Endpoint::Impl::limit_swarm(Member& member, Now now) {
