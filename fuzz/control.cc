@@ -79,7 +79,7 @@ constexpr void (*kReaders[])(std::string_view) = {
     read<Availability>,
     read<GlobalLimits>,
     read<std::vector<BanInfo>>,
-    read<std::vector<AccountEntry>>,
+    read<AccountPage>,
     read<std::vector<LogEntry>>,
     read<DaemonInfo>,
     read<Event>,

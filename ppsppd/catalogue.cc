@@ -311,11 +311,11 @@ void Catalogue::keep_numbers(std::uint64_t next, Done done) {
   impl_->enqueue([next](TableWriter& to) { return to.keep_numbers(next); }, std::move(done));
 }
 
-void Catalogue::accounts(std::string from, std::string to, AccountsDone done) {
-  auto found = std::make_shared<std::vector<control::AccountEntry>>();
+void Catalogue::accounts(control::AccountQuery query, AccountsDone done) {
+  auto found = std::make_shared<control::AccountPage>();
   impl_->enqueue(
-      [found, from = std::move(from), to = std::move(to)](TableWriter& tables) -> Result<void> {
-        auto read = tables.accounts(from, to);
+      [found, query = std::move(query)](TableWriter& tables) -> Result<void> {
+        auto read = tables.accounts(query);
         if (!read) return tl::unexpected(read.error());
         *found = *std::move(read);
         return {};

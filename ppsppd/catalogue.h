@@ -79,7 +79,7 @@ struct CatalogueContent {
 class Catalogue {
  public:
   using Done = std::function<void(Result<void>)>;
-  using AccountsDone = std::function<void(Result<std::vector<control::AccountEntry>>)>;
+  using AccountsDone = std::function<void(Result<control::AccountPage>)>;
 
   struct Opened {
     std::unique_ptr<Catalogue> catalogue;
@@ -106,8 +106,7 @@ class Catalogue {
   void put_totals(std::vector<TotalsUpdate> totals, Done done);
   // Numbers below `next` will not be used again, also those that were never put.
   void keep_numbers(std::uint64_t next, Done done);
-  // Days as 2026-11-21, both included; empty: without that bound. By day and number.
-  void accounts(std::string from, std::string to, AccountsDone done);
+  void accounts(control::AccountQuery query, AccountsDone done);
 
   std::uint64_t commits() const;
   std::uint64_t failures() const;  // transactions that were refused

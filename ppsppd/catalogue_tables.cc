@@ -40,7 +40,9 @@ constexpr std::string_view kReadBans = "SELECT network, reason, until FROM bans"
 constexpr std::string_view kReadSettings = "SELECT name, value FROM settings";
 constexpr std::string_view kReadAccounts =
     "SELECT number, id, name, label, day, uploaded, downloaded FROM accounts "
-    "WHERE day >= ?1 AND (?2 = '' OR day <= ?2) ORDER BY day, number";
+    "WHERE day >= ?1 AND (?2 = '' OR day <= ?2) AND (day, number) > (?3, ?4) "
+    "AND (?5 IS NULL OR label = ?5) ORDER BY day, number LIMIT ?6";
+constexpr std::int64_t kAll = -1;  // LIMIT
 
 std::string join_lines(const std::vector<std::string>& lines) {
   return fmt::format("{}", fmt::join(lines, "\n"));
@@ -185,7 +187,7 @@ Result<CatalogueContent> read_tables(Database& database, const std::string& toda
   content.next_number = next_number(content);
   auto accounts = database.prepare(kReadAccounts);
   if (!accounts) return tl::unexpected(accounts.error());
-  accounts->begin().bind(today).bind(today);
+  accounts->begin().bind(today).bind(today).bind("").bind(kAll).bind_null().bind(kAll);
   read =
       for_each(*accounts, [&](const Statement& row) { content.today.push_back(account_of(row)); });
   if (!read) return tl::unexpected(read.error());
@@ -217,7 +219,7 @@ CatalogueContent salvage_tables(Database& database, std::vector<control::Account
   }));
   content.next_number = next_number(content);
   if (auto statement = database.prepare(kReadAccounts)) {
-    statement->begin().bind(std::string_view{}).bind(std::string_view{});
+    statement->begin().bind("").bind("").bind("").bind(kAll).bind_null().bind(kAll);
     static_cast<void>(
         for_each(*statement, [&](const Statement& row) { accounts.push_back(account_of(row)); }));
   }
@@ -310,14 +312,21 @@ Result<void> TableWriter::keep_numbers(std::uint64_t next) {
   return keep_numbers_.begin().bind(fmt::format("{}", next)).run();
 }
 
-Result<std::vector<control::AccountEntry>> TableWriter::accounts(const std::string& from,
-                                                                 const std::string& to) {
-  std::vector<control::AccountEntry> found;
-  accounts_.begin().bind(from).bind(to);
+// One more than asked for tells whether there are others.
+Result<control::AccountPage> TableWriter::accounts(const control::AccountQuery& query) {
+  control::AccountPage page;
+  const std::size_t limit = std::clamp<std::size_t>(query.limit, 1, control::AccountQuery::kMost);
+  accounts_.begin().bind(query.from).bind(query.to);
+  accounts_.bind(query.after_day).bind(query.after_number);
+  query.label ? accounts_.bind(*query.label) : accounts_.bind_null();
+  accounts_.bind(static_cast<std::uint64_t>(limit + 1));
   const auto read =
-      for_each(accounts_, [&](const Statement& row) { found.push_back(account_of(row)); });
+      for_each(accounts_, [&](const Statement& row) { page.accounts.push_back(account_of(row)); });
   if (!read) return tl::unexpected(read.error());
-  return found;
+  if (page.accounts.size() <= limit) return page;
+  page.accounts.pop_back();
+  page.next = fmt::format("{}.{}", page.accounts.back().day, page.accounts.back().number);
+  return page;
 }
 
 }  // namespace ppspp::daemon

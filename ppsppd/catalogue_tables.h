@@ -33,8 +33,7 @@ class TableWriter {
   Result<void> put_totals(const TotalsUpdate& update);
   Result<void> put_account(const control::AccountEntry& account);
   Result<void> keep_numbers(std::uint64_t next);  // numbers below it are not used again
-  Result<std::vector<control::AccountEntry>> accounts(const std::string& from,
-                                                      const std::string& to);
+  Result<control::AccountPage> accounts(const control::AccountQuery& query);
 
  private:
   Statement put_, erase_, put_ban_, erase_ban_, put_setting_, put_totals_, put_account_, accounts_,

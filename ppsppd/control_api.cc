@@ -13,6 +13,7 @@
 #include "event_stream.h"
 #include "http/status.h"
 #include "log_ring.h"
+#include "metadata/text.h"
 
 namespace ppspp::daemon {
 namespace {
@@ -99,6 +100,38 @@ Result<std::string> day_parameter(const http::Request& request, std::string_view
   if (text.empty() || is_day(text)) return text;
   return fail(Errc::invalid_argument,
               fmt::format("{}: '{}' is not a day: write it as 2026-11-21", name, text));
+}
+
+Result<control::AccountQuery> account_query(const http::Request& request) {
+  control::AccountQuery query;
+  if (const auto known = check_parameters(request, {"from", "to", "label", "after", "limit"});
+      !known) {
+    return tl::unexpected(known.error());
+  }
+  for (const auto& [name, day] : {std::pair("from", &query.from), std::pair("to", &query.to)}) {
+    auto given = day_parameter(request, name);
+    if (!given) return tl::unexpected(given.error());
+    *day = *std::move(given);
+  }
+  query.label = parameter(request, "label");
+  const auto limit = number_parameter(request, "limit", query.limit);
+  if (!limit) return tl::unexpected(limit.error());
+  query.limit = *limit;
+  if (query.limit == 0 || query.limit > control::AccountQuery::kMost) {
+    return fail(Errc::invalid_argument,
+                fmt::format("limit: {} is not from 1 to {}", *limit, control::AccountQuery::kMost));
+  }
+  const std::string after = parameter(request, "after").value_or("");
+  if (after.empty()) return query;
+  query.after_day = after.substr(0, after.find('.'));
+  const std::string_view digits = std::string_view(after).substr(query.after_day.size());
+  const auto number = parse_decimal<std::uint64_t>(digits.substr(digits.empty() ? 0 : 1));
+  if (!is_day(query.after_day) || !number || *number >> 63 != 0) {
+    return fail(Errc::invalid_argument,
+                fmt::format("after: '{}' is not the `next` of another page", after));
+  }
+  query.after_number = *number;
+  return query;
 }
 
 // "/v1/swarms/12/pause" without "/v1": {"swarms", "12", "pause"}. A network may hold a slash, so
@@ -278,22 +311,9 @@ void ControlApi::Impl::ban(const Exchange& to, const std::string& network) {
 void ControlApi::Impl::accounts(const Exchange& to) {
   const http::Request& request = to->request();
   if (request.method != "GET" && request.method != "HEAD") return refuse_method(to, "GET");
-  const auto known = check_parameters(request, {"from", "to", "label"});
-  if (!known) return refuse(to, known.error());
-  const auto from = day_parameter(request, "from");
-  if (!from) return refuse(to, from.error());
-  const auto until = day_parameter(request, "to");
-  if (!until) return refuse(to, until.error());
-  const auto label = parameter(request, "label");
-  service_.accounts(
-      *from, *until, [to, label](Result<std::vector<control::AccountEntry>> accounts) {
-        if (!accounts) return refuse(to, accounts.error());
-        if (label) {
-          std::erase_if(*accounts,
-                        [&](const control::AccountEntry& entry) { return entry.label != *label; });
-        }
-        answer(to, 200, control::to_json(*accounts));
-      });
+  auto query = account_query(request);
+  if (!query) return refuse(to, query.error());
+  service_.accounts(*std::move(query), answer_later<control::AccountPage>(to));
 }
 
 void ControlApi::Impl::log_lines(const Exchange& to) {

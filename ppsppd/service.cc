@@ -70,9 +70,8 @@ void Service::unban(std::string network, Done<void> done) {
   impl_->unban(network, std::move(done));
 }
 
-void Service::accounts(std::string from_day, std::string to_day,
-                       Done<std::vector<control::AccountEntry>> done) const {
-  impl_->accounts(std::move(from_day), std::move(to_day), std::move(done));
+void Service::accounts(control::AccountQuery query, Done<control::AccountPage> done) const {
+  impl_->accounts(std::move(query), std::move(done));
 }
 
 control::DaemonInfo Service::daemon_info() const {

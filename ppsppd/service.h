@@ -76,9 +76,7 @@ class Service : public ContentSource {
   std::vector<control::BanInfo> bans() const;
   void ban(control::BanRequest request, Done<control::BanInfo> done);
   void unban(std::string network, Done<void> done);
-  // Days as 2026-11-21 (UTC), both included; an empty one: without that bound.
-  void accounts(std::string from_day, std::string to_day,
-                Done<std::vector<control::AccountEntry>>) const;
+  void accounts(control::AccountQuery query, Done<control::AccountPage> done) const;
   control::DaemonInfo daemon_info() const;
   Snapshot snapshot() const;
 

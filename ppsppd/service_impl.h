@@ -102,9 +102,9 @@ class Service::Impl {
   void note_readers(const SwarmId& id, int change);
   std::vector<Listed> listed(std::size_t limit) const;
 
-  void accounts(std::string from, std::string to, Done<std::vector<control::AccountEntry>> done) {
+  void accounts(control::AccountQuery query, Done<control::AccountPage> done) {
     write_totals();  // those of the last seconds as well
-    catalogue_->accounts(std::move(from), std::move(to), std::move(done));
+    catalogue_->accounts(std::move(query), std::move(done));
   }
   EventHub& events() { return events_; }
   void set_gateway_address(std::string url) { gateway_ = std::move(url); }

@@ -213,17 +213,30 @@ int Ctl::limit_swarm(const ctl::Limit& limit) {
 }
 
 int Ctl::act(const ctl::Accounts& accounts) {
-  std::string query;
-  const auto add = [&](std::string_view name, const std::string& value) {
-    if (value.empty()) return;
-    query += fmt::format("{}{}={}", query.empty() ? '?' : '&', name, percent_encode(value));
-  };
-  add("from", accounts.from);
-  add("to", accounts.to);
-  add("label", accounts.label);
-  return show<std::vector<control::AccountEntry>>(
-      client_.get("/v1/accounts" + query),
-      [](const auto& entries) { return account_table(entries, output_width()); });
+  control::AccountPage all;
+  for (std::string after;;) {
+    std::string query;
+    const auto add = [&](std::string_view name, const std::string& value) {
+      if (value.empty()) return;
+      query += fmt::format("{}{}={}", query.empty() ? '?' : '&', name, percent_encode(value));
+    };
+    add("from", accounts.from);
+    add("to", accounts.to);
+    add("label", accounts.label);
+    add("after", after);
+    auto page = client_.get_as<control::AccountPage>("/v1/accounts" + query);
+    if (!page) return fail_with(page.error());
+    const auto place = [](const control::AccountEntry& e) { return std::tie(e.day, e.number); };
+    // A page that is not further on would be asked for without end.
+    const bool further =
+        !page->accounts.empty() &&
+        (all.accounts.empty() || place(page->accounts.back()) > place(all.accounts.back()));
+    std::move(page->accounts.begin(), page->accounts.end(), std::back_inserter(all.accounts));
+    if (!page->next || !further) break;
+    after = *page->next;
+  }
+  if (command_.json) return print_json(control::to_json(all));
+  return print(account_table(all.accounts, output_width()));
 }
 
 }  // namespace

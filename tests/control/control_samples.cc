@@ -51,7 +51,7 @@ int main() {
   print<GlobalLimits>("GlobalLimits");
   print<std::vector<BanInfo>>("Bans");
   print<BanInfo>("BanInfo");
-  print<std::vector<AccountEntry>>("Accounts");
+  print<AccountPage>("AccountPage");
   print<std::vector<LogEntry>>("Log");
   print<DaemonInfo>("DaemonInfo");
   print<Event>("Event");

@@ -40,7 +40,7 @@ TEST_SUITE("control/json") {
       survives<GlobalLimits>(random);
       survives<std::vector<BanInfo>>(random);
       survives<BanInfo>(random);
-      survives<std::vector<AccountEntry>>(random);
+      survives<AccountPage>(random);
       survives<std::vector<LogEntry>>(random);
       survives<DaemonInfo>(random);
       survives<Event>(random);
@@ -53,7 +53,7 @@ TEST_SUITE("control/json") {
     CHECK(to_json(std::vector<BanInfo>{{"192.0.2.0/24", "bad \"chunks\"", true, {}}}) ==
           R"({"bans":[{"network":"192.0.2.0/24","reason":"bad \"chunks\"","automatic":true}]})");
     CHECK(to_json(std::vector<PeerInfo>{}) == R"({"peers":[]})");
-    CHECK(to_json(std::vector<AccountEntry>{}) == R"({"accounts":[]})");
+    CHECK(to_json(AccountPage{}) == R"({"accounts":[]})");
     CHECK(to_json(std::vector<LogEntry>{{7, "info", "hello"}}) ==
           R"({"log":[{"at":7,"level":"info","message":"hello"}]})");
     const std::string swarm =

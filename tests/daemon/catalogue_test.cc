@@ -3,9 +3,11 @@
 #include "catalogue.h"
 
 #include <doctest/doctest.h>
+
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <chrono>
 #include <csignal>
@@ -60,8 +62,14 @@ struct Open {
     REQUIRE(wait([&](Catalogue::Done done) { catalogue->erase(number, std::move(done)); }));
   }
   std::vector<AccountEntry> accounts(const std::string& from, const std::string& to) {
-    std::optional<Result<std::vector<AccountEntry>>> found;
-    catalogue->accounts(from, to, [&](auto result) { found = std::move(result); });
+    control::AccountQuery query;
+    query.from = from;
+    query.to = to;
+    return page(query).accounts;
+  }
+  control::AccountPage page(const control::AccountQuery& query) {
+    std::optional<Result<control::AccountPage>> found;
+    catalogue->accounts(query, [&](auto result) { found = std::move(result); });
     io.restart();
     io.run_for(std::chrono::seconds(20));
     REQUIRE(found.has_value());
@@ -222,6 +230,52 @@ TEST_CASE("accounts are found by day, and those of today when the catalogue is o
   const Open again(directory.file());
   REQUIRE(again.content.today.size() == 1);
   CHECK(again.content.today[0].day == kToday);
+}
+
+TEST_CASE("accounts come in pages, also those of one label") {
+  const Directory directory;
+  Open open(directory.file());
+  std::vector<TotalsUpdate> updates;
+  for (const char* day : {"2026-11-19", "2026-11-20"}) {
+    for (std::uint64_t number = 1; number <= 9; ++number) {
+      updates.push_back(
+          {number, {}, {number, "id", "name", number % 2 == 0 ? "even" : "", day, number, 0}});
+    }
+  }
+  REQUIRE(open.wait(
+      [&](Catalogue::Done done) { open.catalogue->put_totals(updates, std::move(done)); }));
+  const auto walk = [&](control::AccountQuery query) {
+    std::vector<std::string> seen;
+    for (std::size_t pages = 0; pages < 20; ++pages) {
+      const control::AccountPage page = open.page(query);
+      CHECK(page.accounts.size() <= query.limit);
+      for (const AccountEntry& entry : page.accounts) {
+        seen.push_back(entry.day + "." + std::to_string(entry.number));
+      }
+      if (!page.next) return seen;
+      REQUIRE_FALSE(page.accounts.empty());
+      CHECK(*page.next == seen.back());
+      query.after_day = page.accounts.back().day;
+      query.after_number = page.accounts.back().number;
+    }
+    FAIL("pages without end");
+    return seen;
+  };
+  control::AccountQuery query;
+  const auto all = walk(query);
+  CHECK(all.size() == 18);
+  CHECK(std::is_sorted(all.begin(), all.end()));
+  for (const std::size_t limit : {1U, 4U, 9U, 18U, 19U}) {
+    query.limit = limit;
+    CHECK(walk(query) == all);
+  }
+  query.label = "even";
+  query.limit = 3;
+  CHECK(walk(query).size() == 8);
+  query.label = "";
+  CHECK(walk(query).size() == 10);
+  query.from = query.to = "2026-11-20";
+  CHECK(walk(query).size() == 5);
 }
 
 TEST_CASE("numbers are not used again, also those of swarms that were removed or never put") {

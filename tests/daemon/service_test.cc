@@ -375,11 +375,11 @@ TEST_CASE("accounts add up over restarts and stay when the swarm is gone") {
   CHECK(seeder->info("1")->uploaded >= 2 * content.size());
   CHECK(seeder->daemon_info().uploaded >= 2 * content.size());
   REQUIRE(world.wait<void>([&](auto done) { seeder->remove("1", false, done); }));
-  const auto accounts = world.wait<std::vector<control::AccountEntry>>(
-      [&](auto done) { seeder->accounts("", "", done); });
+  const auto accounts =
+      world.wait<control::AccountPage>([&](auto done) { seeder->accounts({}, done); });
   REQUIRE(accounts);
   std::uint64_t uploaded = 0;
-  for (const control::AccountEntry& entry : *accounts) {
+  for (const control::AccountEntry& entry : accounts->accounts) {
     CHECK(entry.number == 1);
     CHECK(entry.name == "file");
     uploaded += entry.uploaded;

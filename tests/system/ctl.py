@@ -220,9 +220,12 @@ class Commands(TestCase):
         self.daemon.route("DELETE", "/v1/swarms/(.*)", lambda ref, **_: (204, None))
         self.daemon.route("POST", "/v1/swarms/7/peers", lambda **_: (204, None))
         self.daemon.route("PATCH", "/v1/swarms/7", lambda body, **_: swarm(7, **body))
-        self.daemon.route("GET", "/v1/accounts", lambda **_: {"accounts": [
-            {"number": 7, "id": ID, "name": "film.ts", "label": "films", "day": "2026-11-21",
-             "uploaded": 3 << 20, "downloaded": 1 << 20}]})
+        def accounts(number, **more):
+            return {"accounts": [
+                {"number": number, "id": ID, "name": "film.ts", "label": "films",
+                 "day": "2026-11-21", "uploaded": 3 << 20, "downloaded": 1 << 20}], **more}
+        self.daemon.route("GET", "/v1/accounts", lambda query, **_: (
+            accounts(12) if "after" in query else accounts(7, next="2026-11-21.7")))
         self.daemon.route("GET", "/v1/log", lambda **_: {"log": [
             {"at": 1795550400, "level": "notice", "message": "ready"}]})
         self.assertEqual(self.ok("pause", 7), "7 film7.ts: paused\n")
@@ -235,8 +238,9 @@ class Commands(TestCase):
                          "7 Film: seeding\n")
         self.assertEqual(self.last()[2], {"name": "Film", "opens_at": 0})
         text = self.ok("accounts", "--from", "2026-11-01", "--label", "a b")
-        self.assertEqual(self.last()[1], "/v1/accounts?from=2026-11-01&label=a%20b")
-        self.assertIn("2026-11-21   7  3.0 MiB   1.0 MiB  films  film.ts\n", text)
+        self.assertEqual(self.last()[1], "/v1/accounts?from=2026-11-01&label=a%20b&after=2026-11-21.7")
+        for number in (" 7", "12"):
+            self.assertIn(f"2026-11-21  {number}  3.0 MiB   1.0 MiB  films  film.ts\n", text)
         self.assertEqual(self.ok("log", "--lines", 5), "2026-11-24 20:00:00  notice   ready\n")
         self.assertEqual(self.last()[1], "/v1/log?lines=5")
         self.assertIn("running since     2026-11-18 11:06:40\n", self.ok("info"))

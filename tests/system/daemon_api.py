@@ -123,7 +123,8 @@ class Routes(TestCase):
         self.assertEqual(len(self.ask("GET", "/v1/bans")["bans"]), 1)
         self.ask("DELETE", "/v1/bans/" + urllib.parse.quote("192.0.2.0/24", safe=""), None, 204)
         self.ask("DELETE", "/v1/bans/192.0.2.1", None, 404)
-        self.ask("GET", "/v1/accounts?from=2026-01-01&to=2099-01-01&label=films")
+        self.ask("GET", "/v1/accounts?from=2026-01-01&to=2099-01-01&label=films&limit=1"
+                        "&after=2026-11-21.7")
         self.ask("GET", "/v1/log?lines=5")
         self.ask("GET", "/metrics")
         self.ask("GET", "/healthz")
@@ -171,6 +172,8 @@ class Routes(TestCase):
                 ("GET", f"/v1/swarms/{ref}/nothing", None, 404),
                 ("DELETE", f"/v1/swarms/{ref}?delete_content=perhaps", None, 400),
                 ("GET", "/v1/accounts?from=yesterday", None, 400),
+                ("GET", "/v1/accounts?limit=0", None, 400),
+                ("GET", "/v1/accounts?after=2026-11-21", None, 400),
                 ("GET", "/v1/log?lines=many", None, 400)):
             with self.subTest(f"{method} {target} {body}"):
                 error = self.ask(method, target, body, status)["error"]

@@ -225,6 +225,19 @@ struct AccountEntry {  // GET /v1/accounts: one day (UTC) of one swarm
   std::uint64_t downloaded = 0;
   friend bool operator==(const AccountEntry&, const AccountEntry&) = default;
 };
+struct AccountQuery {
+  static constexpr std::size_t kMost = 10'000;
+  std::string from, to;  // days, both included; empty: without that bound
+  std::optional<std::string> label;
+  std::string after_day;  // behind this entry
+  std::uint64_t after_number = 0;
+  std::size_t limit = 1'000;  // 1 to kMost
+};
+struct AccountPage {
+  std::vector<AccountEntry> accounts;  // by day and number
+  std::optional<std::string> next;     // the next page's `after`
+  friend bool operator==(const AccountPage&, const AccountPage&) = default;
+};
 
 struct DaemonInfo {  // GET /v1
   std::string version;

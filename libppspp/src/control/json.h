@@ -27,8 +27,7 @@ std::string to_json(const BanRequest& request);
 std::string to_json(const PeerRequest& request);
 std::string to_json(const Limits& limits);
 std::string to_json(const LimitsChange& change);
-// Answers. Lists are objects with one member: {"peers":[...]}, {"bans":[...]}, {"accounts":[...]},
-// {"log":[...]}.
+// Answers. Lists are objects with one member: {"peers":[...]}, {"bans":[...]}, {"log":[...]}.
 std::string to_json(const SwarmInfo& swarm);
 std::string to_json(const SwarmPage& page);
 std::string to_json(const std::vector<PeerInfo>& peers);
@@ -36,7 +35,7 @@ std::string to_json(const Availability& availability);
 std::string to_json(const GlobalLimits& limits);
 std::string to_json(const std::vector<BanInfo>& bans);
 std::string to_json(const BanInfo& ban);
-std::string to_json(const std::vector<AccountEntry>& accounts);
+std::string to_json(const AccountPage& page);
 std::string to_json(const std::vector<LogEntry>& log);
 std::string to_json(const DaemonInfo& info);
 std::string to_json(const Event& event);

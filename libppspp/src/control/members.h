@@ -199,6 +199,12 @@ void members(Visit& visit, T& entry) {
   visit.must("downloaded", entry.downloaded);
 }
 
+template <typename Visit, Is<AccountPage> T>
+void members(Visit& visit, T& page) {
+  visit.must("accounts", page.accounts);
+  visit.may("next", page.next);
+}
+
 template <typename Visit, Is<DaemonInfo> T>
 void members(Visit& visit, T& info) {
   visit.must("version", info.version);
@@ -240,10 +246,6 @@ struct ListName<PeerInfo> {
 template <>
 struct ListName<BanInfo> {
   static constexpr const char* value = "bans";
-};
-template <>
-struct ListName<AccountEntry> {
-  static constexpr const char* value = "accounts";
 };
 template <>
 struct ListName<LogEntry> {
