@@ -25,11 +25,6 @@ Health assess(const HealthInput& input) {
             fmt::format("{} MiB are free on the disk of {}: less than {} MiB",
                         input.disk_free >> 20, input.state_directory.string(), kLeastFree >> 20));
   }
-  if (input.failed_swarms > 0) {
-    problem("swarms_failed",
-            fmt::format("{} swarm{} failed: see ppspp-ctl list --state failed", input.failed_swarms,
-                        input.failed_swarms == 1 ? " has" : "s have"));
-  }
   if (input.loop_delay_seconds > kLongestDelay) {
     problem("loop_stalled", fmt::format("the event loop stood still for {:.1f} s within the last "
                                         "minute",
@@ -40,8 +35,10 @@ Health assess(const HealthInput& input) {
   }
   Health health;
   health.good = problems.empty();
-  health.json = boost::json::serialize(boost::json::object{
-      {"status", health.good ? "ok" : "failing"}, {"problems", std::move(problems)}});
+  health.json =
+      boost::json::serialize(boost::json::object{{"status", health.good ? "ok" : "failing"},
+                                                 {"problems", std::move(problems)},
+                                                 {"failed_swarms", input.failed_swarms}});
   return health;
 }
 

@@ -36,16 +36,17 @@ inline constexpr std::string_view kMetricsType = "text/plain; version=0.0.4; cha
 
 struct HealthInput {
   std::filesystem::path state_directory;
-  std::uint64_t disk_free = 0;  // octets, of the file system of the state directory
-  std::uint64_t disk_size = 0;  // 0: it could not be asked
-  std::size_t failed_swarms = 0;
+  std::uint64_t disk_free = 0;     // octets, of the file system of the state directory
+  std::uint64_t disk_size = 0;     // 0: it could not be asked
+  std::size_t failed_swarms = 0;   // told, but the service is none the worse for it
   double loop_delay_seconds = 0;   // the longest of the last minute
   bool catalogue_failing = false;  // a change could not be written in the last minute
 };
 
 struct Health {
   bool good = true;
-  std::string json;  // {"status":"ok","problems":[]}, or each problem with a name and a message
+  // {"status":"ok","problems":[],"failed_swarms":0}, or each problem with a name and a message.
+  std::string json;
 };
 
 Health assess(const HealthInput& input);
