@@ -179,13 +179,16 @@ std::string about_unknown(std::string_view key, std::string_view section,
 std::string about_unknown_section(std::string_view name, const std::vector<std::string_view>& names,
                                   std::string_view home);
 
+inline auto is_named(std::string_view name) {
+  return [name](const auto& each) { return each.name == name; };
+}
+
 template <typename Owner, typename Home>
 void read_table(const toml::table& table, std::string_view section,
                 const std::vector<Directive<Owner>>& directives, Home home, Owner& owner,
                 ConfigProblems& problems) {
   for (const auto& [key, node] : table) {
-    const auto directive = std::find_if(directives.begin(), directives.end(),
-                                        [&](const auto& each) { return each.name == key.str(); });
+    const auto directive = std::find_if(directives.begin(), directives.end(), is_named(key.str()));
     if (directive == directives.end()) {
       problems.add(key.source(),
                    about_unknown(key.str(), section, names_of(directives), home(key.str())));
@@ -204,8 +207,7 @@ void read_sections(const toml::table& top, const std::vector<DirectiveSection<Ow
   const auto home = [&](std::string_view name) { return home_of(sections, name); };
   for (const auto& [key, node] : top) {
     if (other(key.str(), node)) continue;
-    const auto section = std::find_if(sections.begin(), sections.end(),
-                                      [&](const auto& each) { return each.name == key.str(); });
+    const auto section = std::find_if(sections.begin(), sections.end(), is_named(key.str()));
     if (section == sections.end()) {
       std::vector<std::string_view> names = names_of(sections);
       names.insert(names.end(), other_names.begin(), other_names.end());

@@ -80,7 +80,8 @@ struct RequestReader::Impl {
     parser.emplace();
     parser->header_limit(kMaxHeader);
     parser->body_limit(max_body);
-    parser->eager(true);
+    parser->eager(false);  // not beyond the header, before that was looked at
+    headers.clear();
     header_seen = false;
     header_octets = 0;
   }
@@ -126,6 +127,8 @@ struct RequestReader::Impl {
       }
       if (parser->is_header_done() && !header_seen) {
         header_seen = true;
+        parser->eager(true);
+        keep_headers();
         http_1_0 = parser->get().version() == kHttp10;
         keep_alive = parser->get().keep_alive();
         if (auto why = check_header(parser->get())) return refuse(std::move(*why));
@@ -136,6 +139,14 @@ struct RequestReader::Impl {
     }
     if (parser->is_done()) return check_target();
     return header_seen && !expected && expects_continue() ? State::more_expected : State::more;
+  }
+
+  // The parser will add those of a trailer, which are for nobody here: what a request is, and what
+  // is allowed, its header says (RFC 9110, 6.5.1).
+  void keep_headers() {
+    for (const auto& header : parser->get()) {
+      headers.emplace_back(lower_case(header.name_string()), std::string(header.value()));
+    }
   }
 
   bool expects_continue() {
@@ -157,9 +168,7 @@ struct RequestReader::Impl {
     request.target = std::string(message.target());
     request.path = std::move(target->path);
     request.query = std::move(target->query);
-    for (const auto& header : message) {
-      request.headers.emplace_back(lower_case(header.name_string()), std::string(header.value()));
-    }
+    request.headers = std::move(headers);
     request.body = std::move(message.body());
     expected = false;
     begin_request();
@@ -170,6 +179,7 @@ struct RequestReader::Impl {
   beast::flat_buffer buffer{kMaxHeader};
   std::optional<Parser> parser;
   std::optional<Target> target;
+  decltype(Request::headers) headers;
   bool header_seen = false;
   std::size_t header_octets = 0;
   bool expected = false;

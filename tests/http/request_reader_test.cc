@@ -67,6 +67,21 @@ TEST_CASE("a chunked body is put together") {
   CHECK(reader.take().body == "hello!");
 }
 
+TEST_CASE("a trailer is no header, in whatever pieces it arrives") {
+  const std::string head = "PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+  const std::string trailer = "0\r\nHost: b\r\nRange: bytes=0-1\r\n\r\n";
+  for (const std::size_t step : {1UL, 3UL, 1000UL}) {
+    RequestReader reader(100);
+    REQUIRE(feed(reader, head + "2\r\nhi\r\n" + trailer, step) == State::complete);
+    const Request request = reader.take();
+    CHECK(request.body == "hi");
+    CHECK(request.headers.size() == 2);
+    CHECK(request.header("host") == "a");
+  }
+  CHECK(refused_with("PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nHost: a\r\n\r\n") ==
+        400);
+}
+
 TEST_CASE("requests that come together are taken one after the other") {
   RequestReader reader(100);
   const std::string one = "GET /1 HTTP/1.1\r\nHost: a\r\n\r\n";
