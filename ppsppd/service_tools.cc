@@ -46,8 +46,9 @@ Result<SwarmMetadata> metadata_of(const control::AddFile& file) {
   if (!taken) return tl::unexpected(taken.error());
   if (metadata.integrity != IntegrityMethod::merkle) {
     return fail(Errc::not_supported,
-                fmt::format("the daemon publishes files with the integrity method merkle, not '{}'",
-                            file.integrity));
+                fmt::format("the daemon publishes files with hashes (merkle), not with the "
+                            "integrity method '{}': use ppspp-seed --integrity {} for such a swarm",
+                            file.integrity, file.integrity));
   }
   if (metadata.chunk_size < kMinChunkSize || metadata.chunk_size > kMaxChunkSize) {
     return fail(Errc::invalid_argument,

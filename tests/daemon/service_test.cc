@@ -265,6 +265,175 @@ TEST_CASE("a file that was removed while it was hashed can be added again at onc
   CHECK(service.list(control::SwarmQuery{}).total == 1);
 }
 
+TEST_CASE("hashing ends when its swarm is paused or removed, and makes room for others") {
+  World world;
+  for (const char* name : {"large", "huge"}) {  // of holes: minutes of work, and no room
+    world.write(name, 1);
+    fs::resize_file(world.directory / name, std::uint64_t{256} << 30);
+  }
+  world.write("small", 5'000);
+  Service* service = &world.start("daemon");
+  const auto hash = [&](const std::string& name) {
+    control::AddRequest request;
+    request.file =
+        control::AddFile{.path = (world.directory / name).string(), .chunk_size = 65'000};
+    const auto added = world.add(*service, request);
+    REQUIRE_MESSAGE(added, (added ? "" : added.error().context));
+    return added->number;
+  };
+  const auto is_at_it = [&](std::uint64_t number) {
+    const auto info = service->info(World::ref(number));
+    return info->state == SwarmState::hashing && info->verified > 0;
+  };
+  const std::uint64_t large = hash("large"), huge = hash("huge"), small = hash("small");
+  REQUIRE(world.run_until([&] { return is_at_it(large) && is_at_it(huge); }));
+  CHECK(service->info(World::ref(small))->state == SwarmState::hashing);  // two at a time
+  const std::string ref = World::ref(large);
+  REQUIRE(world.wait<SwarmInfo>([&](auto done) { service->pause(ref, done); }));
+  world.reach(*service, small, SwarmState::seeding);
+  CHECK(service->info(ref)->state == SwarmState::paused);
+  CHECK(service->info(ref)->id.empty());
+
+  REQUIRE(world.wait<SwarmInfo>([&](auto done) { service->resume(ref, done); }));
+  REQUIRE(world.run_until([&] { return is_at_it(large); }));
+  REQUIRE(world.wait<SwarmInfo>([&](auto done) { service->pause(ref, done); }));
+  REQUIRE(world.wait<void>([&](auto done) { service->remove(World::ref(huge), false, done); }));
+  world.stop(*service);
+  service = &world.start("daemon");
+  CHECK(service->info(ref)->state == SwarmState::paused);
+  // Each would take minutes.
+  for (int i = 0; i < 5; ++i) {
+    REQUIRE(world.wait<SwarmInfo>([&](auto done) { service->resume(ref, done); }));
+    REQUIRE(world.run_until([&] { return is_at_it(large); }));
+    REQUIRE(world.wait<SwarmInfo>([&](auto done) { service->pause(ref, done); }));
+  }
+  REQUIRE(world.wait<SwarmInfo>([&](auto done) { service->resume(ref, done); }));
+  REQUIRE(world.run_until([&] { return is_at_it(large); }));
+  world.stop(*service);
+}
+
+TEST_CASE("what was added as paused is not hashed before it is resumed") {
+  World world;
+  world.write("file", 5'000);
+  Service& service = world.start("daemon");
+  control::AddRequest request;
+  request.file = control::AddFile{.path = (world.directory / "file").string()};
+  request.paused = true;
+  const auto added = world.add(service, request);
+  REQUIRE(added);
+  CHECK(added->state == SwarmState::paused);
+  world.seed(service, world.write("other", 5'000).empty() ? "" : "other");
+  CHECK(service.info("1")->id.empty());
+  REQUIRE(world.wait<SwarmInfo>([&](auto done) { service.resume("1", done); }));
+  CHECK(!world.reach(service, 1, SwarmState::seeding).id.empty());
+}
+
+TEST_CASE("a download that was interrupted is opening until what is there was looked at") {
+  World world;
+  world.write("file", 50'000);
+  Service& seeder = world.start("seeder");
+  const SwarmInfo swarm = world.seed(seeder, "file");
+  REQUIRE(world.wait<SwarmInfo>([&](auto done) { seeder.pause("1", done); }));
+  Service* getter = &world.start("getter");
+  REQUIRE(world.add(*getter, world.url_of(seeder, swarm, "copy")));
+  REQUIRE(world.run_until([&] { return fs::exists(world.directory / "copy"); }));
+  CHECK(getter->info("1")->state == SwarmState::downloading);
+  world.stop(*getter);
+  getter = &world.start("getter");
+  CHECK(getter->info("1")->state == SwarmState::opening);
+  world.reach(*getter, 1, SwarmState::downloading);
+}
+
+TEST_CASE("downloads without an output do not take more of the disk than they may") {
+  World world;
+  Service& seeder = world.start("seeder");
+  std::vector<SwarmInfo> swarms;
+  for (const char* name : {"one", "two", "three"}) {
+    world.write(name, 100'000);
+    swarms.push_back(world.seed(seeder, name));
+  }
+  Config config = world.config("getter");
+  config.limits.disk = 150'000;
+  Service& getter = world.start(config);
+  const auto url_of = [&](std::size_t index) {
+    control::AddRequest request = world.url_of(seeder, swarms[index], "");
+    request.url->output.clear();
+    return request;
+  };
+  REQUIRE(world.add(getter, url_of(0)));
+  const auto second = world.add(getter, url_of(1));
+  REQUIRE(!second);
+  CHECK(second.error().code == Errc::no_space);
+  CHECK(second.error().context.find("[limits]") != std::string::npos);
+  // Where the user says so it may be.
+  REQUIRE(world.add(getter, world.url_of(seeder, swarms[1], "elsewhere")));
+  world.reach(getter, 1, SwarmState::seeding);
+  CHECK(world.add(getter, url_of(2)).error().code == Errc::no_space);
+  // Whose length is learnt from peers: then, while it comes.
+  control::ChangeRequest slow;
+  slow.limits = control::Limits{.upload = 10'000};
+  REQUIRE(world.wait<SwarmInfo>([&](auto done) { seeder.change("3", slow, done); }));
+  control::AddRequest unknown = url_of(2);
+  SwarmUrl url = *SwarmUrl::parse(unknown.url->url);
+  url.metadata.content_length.reset();
+  unknown.url->url = url.to_string();
+  const auto third = world.add(getter, unknown);
+  REQUIRE_MESSAGE(third, (third ? "" : third.error().context));
+  const SwarmInfo failed = world.reach(getter, third->number, SwarmState::failed);
+  CHECK(failed.error.find("[limits]") != std::string::npos);
+  config.limits.disk = 1'000'000;
+  getter.reload(config);
+  slow.limits = control::Limits{};
+  REQUIRE(world.wait<SwarmInfo>([&](auto done) { seeder.change("3", slow, done); }));
+  const std::string ref = World::ref(third->number);
+  REQUIRE(world.wait<SwarmInfo>([&](auto done) { getter.resume(ref, done); }));
+  world.reach(getter, third->number, SwarmState::seeding);
+}
+
+TEST_CASE("what the daemon does not publish is refused with what does") {
+  World world;
+  world.write("file", 5'000);
+  Service& service = world.start("daemon");
+  control::AddRequest request;
+  request.file = control::AddFile{.path = (world.directory / "file").string(), .integrity = "none"};
+  const auto added = world.add(service, request);
+  REQUIRE(!added);
+  CHECK(added.error().code == Errc::not_supported);
+  CHECK(added.error().context.find("ppspp-seed --integrity none") != std::string::npos);
+}
+
+TEST_CASE("a directory that has changed since is told, and served as it was") {
+  World world;
+  fs::create_directories(world.directory / "film");
+  world.write("film/1.ts", 5'000);
+  world.write("film/2.ts", 5'000);
+  Service* service = &world.start("daemon");
+  const SwarmInfo swarm = world.seed(*service, "film");
+  const auto restart = [&] {
+    world.stop(*service);
+    service = &world.start("daemon");
+  };
+  const auto told = [&](const std::string& what) {
+    return world.run_until([&] {
+      const SwarmInfo info = *service->info("1");
+      return info.state == SwarmState::seeding && info.error.find(what) != std::string::npos;
+    });
+  };
+  restart();
+  world.seed(*service, (world.write("other", 5'000), "other"));  // time passes
+  CHECK(service->info("1")->error.empty());
+  world.write("film/2.ts", 5'000);
+  restart();
+  CHECK(told("2.ts was written"));
+  CHECK(service->info("1")->id == swarm.id);
+  fs::remove(world.directory / "film/1.ts");
+  restart();
+  CHECK(told("1.ts is gone"));
+  Service& getter = world.start("getter");
+  REQUIRE(world.add(getter, world.url_of(*service, swarm, "copy")));
+  world.reach(getter, 1, SwarmState::seeding);
+}
+
 TEST_CASE("a directory is one swarm, and is there after a restart") {
   World world;
   fs::create_directories(world.directory / "film/video");
