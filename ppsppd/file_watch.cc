@@ -8,6 +8,8 @@
 #include <system_error>
 #include <utility>
 
+#include "gateway/bundle.h"
+
 namespace ppspp::daemon {
 namespace {
 
@@ -18,7 +20,14 @@ std::int64_t nanoseconds(const timespec& time) {
 FileWatch::Finding look_at(const FileWatch::File& file) {
   const auto stamp = stamp_of(file.path);
   if (!stamp) return {file.number, FileWatch::Sight::gone, stamp.error().context};
-  if (!file.stamp || *stamp == *file.stamp) return {file.number, FileWatch::Sight::as_it_was, {}};
+  if (!file.stamp || *stamp == *file.stamp) {
+    if (file.directory.empty()) return {file.number, FileWatch::Sight::as_it_was, {}};
+    auto difference = bundle_difference(file.directory, file.path);
+    std::string reason = difference ? *std::move(difference) : difference.error().context;
+    const bool same = reason.empty();
+    return {file.number, same ? FileWatch::Sight::as_it_was : FileWatch::Sight::outdated,
+            std::move(reason)};
+  }
   const bool same_size = stamp->size == file.stamp->size;
   return {file.number, same_size ? FileWatch::Sight::touched : FileWatch::Sight::changed, {}};
 }
@@ -52,7 +61,7 @@ bool FileWatch::look(std::vector<File> files, Found found) {
     for (const File& file : files) {
       if (*cancelled) break;
       Finding finding = look_at(file);
-      if (finding.sight != Sight::as_it_was) findings.push_back(std::move(finding));
+      if (finding.sight != Sight::as_it_was || file.told) findings.push_back(std::move(finding));
     }
     boost::asio::post(io, [findings = std::move(findings), found, cancelled]() mutable {
       if (!*cancelled) found(std::move(findings));

@@ -21,25 +21,29 @@ class FileWatch {
   struct File {
     std::uint64_t number = 0;
     std::filesystem::path path;
-    std::optional<FileStamp> stamp;  // of when it was hashed
+    std::optional<FileStamp> stamp;   // of when it was hashed
+    std::filesystem::path directory;  // of which the file is a bundle; empty: it is none
+    bool told = false;                // that something is not as it was: it may be again
   };
   enum class Sight {
     as_it_was,
-    touched,
+    touched,  // of the same length, but written
     changed,
-    gone
-  };  // touched: of the same length, but written
+    gone,
+    outdated,  // a bundle: its directory is not as it was
+  };
   struct Finding {
     std::uint64_t number = 0;
     Sight sight = Sight::as_it_was;
-    std::string reason;  // of gone
+    std::string reason;  // of gone and outdated
   };
   using Found = std::function<void(std::vector<Finding>)>;
 
   explicit FileWatch(boost::asio::io_context& io) : io_(io) {}
   ~FileWatch();
 
-  // What is not as it was. One look at a time: while one goes on, another is not begun (false).
+  // What is not as it was, or is again. One look at a time: while one goes on, another is not begun
+  // (false).
   bool look(std::vector<File> files, Found found);
 
  private:

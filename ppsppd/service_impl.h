@@ -178,6 +178,7 @@ class Service::Impl {
   void tell_disk_trouble(const Error& error);
   void check_files();
   void file_seen(const FileWatch::Finding& finding);
+  void warn(Entry& entry, std::string warning);
   void open_scheduled();
 
   // --- service_demand.cc

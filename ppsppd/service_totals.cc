@@ -1,5 +1,7 @@
 // Rates, totals and accounts: once a second, of what is awake. Ten thousand swarms that sleep cost
 // nothing here.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -183,7 +185,9 @@ void Service::Impl::check_files() {
   for (const auto& [number, entry] : entries_) {
     const SwarmRecord& record = entry->record;
     if (record.complete && holds_path(record) && entry->state == SwarmState::seeding) {
-      files.push_back({number, content_path(record), record.stamp});
+      const bool bundle = record.kind == control::SwarmKind::directory;
+      files.push_back({number, content_path(record), record.stamp,
+                       bundle ? record.path : std::string(), !entry->warning.empty()});
     }
   }
   if (files.empty()) return;
@@ -192,15 +196,28 @@ void Service::Impl::check_files() {
   });
 }
 
+// Said once.
+void Service::Impl::warn(Entry& entry, std::string warning) {
+  if (entry.warning == warning) return;
+  if (!warning.empty()) {
+    log(LogLevel::warning, "swarm {} ({}): {}", entry.record.number, entry.record.name, warning);
+  }
+  entry.warning = std::move(warning);
+  events_.changed(entry.record.number);
+}
+
 void Service::Impl::file_seen(const FileWatch::Finding& finding) {
   Entry* entry = find(finding.number);
   if (entry == nullptr || entry->state != SwarmState::seeding) return;
   switch (finding.sight) {
     case FileWatch::Sight::as_it_was:
-      return;
+      return warn(*entry, "");
     case FileWatch::Sight::touched:
-      entry->warning = "written since it was hashed: each chunk is checked before it is sent";
-      return events_.changed(finding.number);
+      return warn(*entry, "written since it was hashed: each chunk is checked before it is sent");
+    case FileWatch::Sight::outdated:
+      return warn(*entry, fmt::format("the directory has changed ({}), and is served as it was: to "
+                                      "publish it as it is, remove this swarm and add it again",
+                                      finding.reason));
     case FileWatch::Sight::changed:
       return fail_entry(*entry, {Errc::content_changed,
                                  entry->record.path +

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <fstream>
 #include <set>
 #include <utility>
 
@@ -29,6 +30,7 @@ struct Found {
   std::string name;
   fs::path path;
   std::uint64_t length = 0;
+  fs::file_time_type written;
 };
 
 Unexpected system_error(const fs::path& path, int error) {
@@ -113,7 +115,9 @@ class Tree {
     std::error_code error;
     const auto length = fs::file_size(path, error);
     if (error) return fail(Errc::io, path.string() + ": " + error.message());
-    found.push_back({std::move(name), path, length});
+    const auto written = fs::last_write_time(path, error);
+    if (error) return fail(Errc::io, path.string() + ": " + error.message());
+    found.push_back({std::move(name), path, length, written});
     return {};
   }
 
@@ -276,7 +280,45 @@ Result<BundleSummary> write_bundle(Tree& tree, const fs::path& output,
   }
   if (written) written = out.finish(length);
   if (!written) return tl::unexpected(written.error());
+  // For bundle_difference(): no clock is as good as the files' own times.
+  std::error_code ignored;
+  const auto newest = std::ranges::max(tree.found, {}, &Found::written).written;
+  fs::last_write_time(output, newest, ignored);
   return BundleSummary{length, index.files.size(), std::move(tree.left_out)};
+}
+
+Result<Tree> read_tree(const fs::path& directory) {
+  std::error_code error;
+  const fs::path root = fs::canonical(directory, error);
+  if (error) return system_error(directory, error.value());
+  if (!fs::is_directory(root, error)) {
+    return fail(Errc::invalid_argument, directory.string() + " is not a directory");
+  }
+  Tree tree(root);
+  if (auto walked = tree.walk(); !walked) return tl::unexpected(walked.error());
+  return tree;
+}
+
+Result<std::string> read_part(std::ifstream& file, std::uint64_t length, const fs::path& path) {
+  std::string text(static_cast<std::size_t>(length), '\0');
+  if (!file.read(text.data(), static_cast<std::streamsize>(length))) {
+    return fail(Errc::io, path.string() + " cannot be read");
+  }
+  return text;
+}
+
+Result<BundleIndex> read_index(const fs::path& bundle) {
+  std::error_code error;
+  const auto size = fs::file_size(bundle, error);
+  if (error) return system_error(bundle, error.value());
+  std::ifstream file(bundle, std::ios::binary);
+  const auto head = read_part(file, BundleHeader::kSize, bundle);
+  if (!head) return tl::unexpected(head.error());
+  const auto header = BundleHeader::parse(std::as_bytes(std::span(*head)));
+  if (!header) return tl::unexpected(header.error());
+  const auto json = read_part(file, header->index_length, bundle);
+  if (!json) return tl::unexpected(json.error());
+  return BundleIndex::parse(*json, size - std::min(size, header->content_offset()));
 }
 
 }  // namespace
@@ -286,18 +328,30 @@ Result<BundleSummary> build_bundle(const fs::path& directory, const fs::path& ou
   if (options.alignment == 0 || options.alignment > BundleHeader::kMaxAlignment) {
     return fail(Errc::invalid_argument, "a bundle's alignment is 1 to 1048576 octets");
   }
-  std::error_code error;
-  const fs::path root = fs::canonical(directory, error);
-  if (error) return system_error(directory, error.value());
-  if (!fs::is_directory(root, error)) {
-    return fail(Errc::invalid_argument, directory.string() + " is not a directory");
-  }
-  Tree tree(root);
-  if (auto walked = tree.walk(); !walked) return tl::unexpected(walked.error());
-  if (tree.found.empty()) {
+  auto tree = read_tree(directory);
+  if (!tree) return tl::unexpected(tree.error());
+  if (tree->found.empty()) {
     return fail(Errc::invalid_argument, directory.string() + " has no files to be published");
   }
-  return write_bundle(tree, output, options);
+  return write_bundle(*tree, output, options);
+}
+
+Result<std::string> bundle_difference(const fs::path& directory, const fs::path& bundle) {
+  const auto tree = read_tree(directory);
+  if (!tree) return tl::unexpected(tree.error());
+  const auto index = read_index(bundle);
+  if (!index) return tl::unexpected(index.error());
+  std::error_code error;
+  const auto newest = fs::last_write_time(bundle, error);
+  if (error) return system_error(bundle, error.value());
+  auto then = index->files.begin();
+  for (const Found& now : tree->found) {
+    if (then != index->files.end() && then->name < now.name) return then->name + " is gone";
+    if (then == index->files.end() || now.name < then->name) return now.name + " is new";
+    if (now.length != then->length || now.written > newest) return now.name + " was written";
+    ++then;
+  }
+  return then == index->files.end() ? std::string() : then->name + " is gone";
 }
 
 }  // namespace ppspp::daemon

@@ -86,4 +86,10 @@ Result<BundleSummary> build_bundle(const std::filesystem::path& directory,
                                    const std::filesystem::path& output,
                                    const BundleOptions& options = {});
 
+// What is different in the directory from when the bundle was built of it: "b.ts is new", for the
+// first such file; empty: nothing. A file of the same length counts as written when it is newer
+// than all were then. Blocks while the directory is read. Errors: no directory, no bundle, io.
+Result<std::string> bundle_difference(const std::filesystem::path& directory,
+                                      const std::filesystem::path& bundle);
+
 }  // namespace ppspp::daemon

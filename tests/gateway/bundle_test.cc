@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <fstream>
 #include <random>
@@ -146,6 +147,42 @@ TEST_CASE("what cannot be published is an error that says what to do, and leaves
   CHECK(!fs::exists(directory.path() / "other"));
   CHECK(!fs::exists(directory.path() / "other.part"));
   CHECK(directory.build("nowhere/out").error().code == Errc::not_found);
+}
+
+TEST_CASE("what is different in the directory since then is found") {
+  const Directory directory;
+  for (const char* name : {"a.ts", "b/c.ts", "d.ts"}) directory.write(name, "content");
+  REQUIRE(directory.build());
+  const auto difference = [&] {
+    auto found = bundle_difference(directory.path() / "in", directory.path() / "out");
+    REQUIRE_MESSAGE(found, (found ? "" : found.error().context));
+    return *found;
+  };
+  CHECK(difference().empty());
+  directory.write(".hidden", "left out");
+  CHECK(difference().empty());
+  const fs::path file = directory.path() / "in/b/c.ts";
+  const auto written = fs::last_write_time(file);
+  fs::last_write_time(file, written + std::chrono::seconds(10));
+  CHECK(difference() == "b/c.ts was written");
+  fs::last_write_time(file, written);
+  CHECK(difference().empty());
+  directory.write("b/c.ts", "other length");
+  fs::last_write_time(file, written);
+  CHECK(difference() == "b/c.ts was written");
+  directory.write("b/c.ts", "content");
+  fs::last_write_time(file, written);
+  directory.write("b/a.ts", "");
+  CHECK(difference() == "b/a.ts is new");
+  fs::remove(directory.path() / "in/b/a.ts");
+  fs::remove(directory.path() / "in/d.ts");
+  CHECK(difference() == "d.ts is gone");
+  fs::remove(directory.path() / "in/a.ts");
+  CHECK(difference() == "a.ts is gone");
+  fs::resize_file(directory.path() / "out", 30);
+  CHECK_FALSE(bundle_difference(directory.path() / "in", directory.path() / "out"));
+  fs::remove_all(directory.path() / "in");
+  CHECK_FALSE(bundle_difference(directory.path() / "in", directory.path() / "out"));
 }
 
 Result<BundleIndex> index_of(const std::string& files, std::uint64_t size = 100) {
