@@ -128,7 +128,7 @@ Result<SwarmEntry*> Service::Impl::add_file(const control::AddRequest& request) 
   if (record.name.empty()) record.name = path.filename().string();
   record.number = take_number();
   Entry& entry = insert(std::move(record));
-  set_state(entry, SwarmState::hashing);
+  if (!entry.record.paused) set_state(entry, SwarmState::hashing);
   return &entry;
 }
 
@@ -168,10 +168,8 @@ Result<SwarmEntry*> Service::Impl::add_url(const control::AddRequest& request) {
   if (!output) return tl::unexpected(output.error());
   record.path = output->string();
   record.fetched = true;
-  if (url->metadata.content_length) {
-    const auto room = room_on_disk(*output, *url->metadata.content_length);
-    if (!room) return tl::unexpected(room.error());
-  }
+  const auto room = room_for_download(record, url->metadata.content_length);
+  if (!room) return tl::unexpected(room.error());
   Entry& entry = insert(std::move(record));
   if (entry.record.paused || entry.record.opens_at) return &entry;
   // Now, so that an output that is in the way is said to who asks.
@@ -352,10 +350,8 @@ void Service::Impl::pause(const std::string& ref, Done<SwarmInfo> done) {
   Entry& entry = **found;
   SwarmRecord before = entry.record;
   entry.record.paused = true;
-  if (entry.state != SwarmState::hashing) {  // hashing goes on: it serves nobody
-    end(entry);
-    set_state(entry, SwarmState::paused);
-  }
+  end(entry);
+  set_state(entry, SwarmState::paused);
   save_change(entry, std::move(before), std::move(done));
 }
 

@@ -75,19 +75,8 @@ Result<void> Service::Impl::may_join_on_demand(const SwarmUrl& url) const {
                                             on_demand_.size()));
   }
   if (url.metadata.live) return room_in_memory(0);
-  std::uint64_t octets = url.metadata.content_length.value_or(0);
-  const std::uint64_t wanted = octets;
-  for (const Number number : on_demand_) {
-    const auto entry = entries_.find(number);
-    if (entry == entries_.end() || !entry->second->swarm) continue;
-    octets += entry->second->swarm->status().content_length.value_or(0);
-  }
-  if (config_.limits.disk && octets > *config_.limits.disk) {
-    return fail(Errc::no_space,
-                fmt::format("what is read on demand would take {} MiB, and {} MiB are allowed: add "
-                            "the swarm, or raise disk in [limits]",
-                            octets >> 20, *config_.limits.disk >> 20));
-  }
+  const std::uint64_t wanted = url.metadata.content_length.value_or(0);
+  if (const auto room = room_in_state(wanted); !room) return room;
   return room_on_disk(std::filesystem::temp_directory_path() / "ppsppd", wanted);
 }
 

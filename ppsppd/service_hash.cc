@@ -36,6 +36,15 @@ void Service::Impl::queue_hashing(Entry& entry) {
   hash_next();
 }
 
+// What it has come to is thrown away. The thread that is at it ends soon; until then the file is
+// not hashed again.
+void Service::Impl::stop_hashing(Entry& entry) {
+  if (!std::exchange(entry.hashing, false)) return;
+  std::erase(to_hash_, entry.record.number);
+  if (const auto give_up = std::exchange(entry.give_up, nullptr)) *give_up = true;
+  ++entry.life;
+}
+
 void Service::Impl::hash_next() {
   for (auto next = to_hash_.begin(); hashing_ < kAtOnce && next != to_hash_.end() && !stopping_;) {
     Entry* entry = find(*next);
@@ -68,7 +77,10 @@ void Service::Impl::bundle(Entry& entry) {
   auto building = std::make_shared<Result<BundleSummary>>();
   BundleOptions options;
   if (const auto how = how_to_hash(entry)) options.alignment = how->metadata.chunk_size;
-  options.progress = [this](std::uint64_t, std::uint64_t) { return !background_.cancelled(); };
+  entry.give_up = std::make_shared<std::atomic<bool>>(false);
+  options.progress = [this, give_up = entry.give_up](std::uint64_t, std::uint64_t) {
+    return !background_.cancelled() && !*give_up;
+  };
   ++hashing_;
   hashing_paths_.insert(entry.record.path);
   const auto build = [directory, output, options, building] {
@@ -82,7 +94,7 @@ void Service::Impl::bundle(Entry& entry) {
     if (found != nullptr && !found->removing && found->life == life &&
         found->state == SwarmState::hashing) {
       take_bundle(*found, *building);
-    } else if (found == nullptr) {
+    } else {
       std::error_code ignored;
       fs::remove(state_.bundle(number), ignored);
     }
@@ -133,6 +145,7 @@ void Service::Impl::hash_file(Entry& entry) {
   options.allow_unprotected = options.metadata.integrity == IntegrityMethod::none;
   options.display_name = entry.record.name;
   options.keep_tree = fresh_tree(state_.tree(number));
+  options.cancel = entry.give_up = std::make_shared<std::atomic<bool>>(false);
   options.limits = node_limits(entry.record.limits);
   options.progress = [this, number, alive = std::weak_ptr(alive_)](std::uint64_t done,
                                                                    std::uint64_t) {
@@ -165,7 +178,10 @@ void Service::Impl::hashed(Number number, std::uint64_t life, Result<Swarm> swar
   }
   std::error_code ignored;
   Entry* entry = find(number);
-  if (entry != nullptr && entry->life == life) entry->hashing = false;
+  if (entry != nullptr && entry->life == life) {
+    entry->hashing = false;
+    entry->give_up.reset();
+  }
   const bool wanted = entry != nullptr && !entry->removing && entry->life == life &&
                       entry->state == SwarmState::hashing;
   if (!wanted) {

@@ -2,6 +2,7 @@
 // topic.
 #pragma once
 
+#include <atomic>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
@@ -38,10 +39,12 @@ inline constexpr std::size_t kMostPeers = 100;  // of one swarm that were named 
 struct SwarmEntry {
   SwarmRecord record;
   control::SwarmState state = control::SwarmState::paused;
-  bool on_demand = false;  // joined for the gateway: not in the catalogue
-  bool removing = false;   // its removal is on its way to the disk
-  bool hashing = false;    // it waits to be hashed, or is
-  bool hosted = false;     // `swarm` is one that sleeps when nobody wants it
+  bool on_demand = false;                      // joined for the gateway: not in the catalogue
+  bool removing = false;                       // its removal is on its way to the disk
+  bool hashing = false;                        // it waits to be hashed, or is
+  std::shared_ptr<std::atomic<bool>> give_up;  // set it to end the hashing
+  bool hosted = false;                         // `swarm` is one that sleeps when nobody wants it
+  bool length_known = true;                    // else it is looked at once it is
   std::optional<Swarm> swarm;
   std::unique_ptr<LiveFeeder> feeder;  // of a feed
   std::uint64_t life = 0;              // of `swarm`: handlers of an earlier one are not for us
@@ -151,6 +154,7 @@ class Service::Impl {
 
   // --- service_hash.cc
   void queue_hashing(Entry& entry);
+  void stop_hashing(Entry& entry);
   void hash_next();
   void hashing_ended(const std::string& path);
   void hash(Entry& entry);
@@ -189,6 +193,11 @@ class Service::Impl {
   Result<void> room_for_one_more() const;
   Result<void> room_in_memory(std::uint64_t window) const;  // for one more live swarm
   Result<void> room_on_disk(const std::filesystem::path& path, std::uint64_t octets) const;
+  // For a download into the state directory, `but` those of one that is counted already.
+  Result<void> room_in_state(std::uint64_t octets, const Entry* but = nullptr) const;
+  bool is_in_state(const SwarmRecord& record) const;
+  Result<void> room_for_download(const SwarmRecord& record,
+                                 const std::optional<std::uint64_t>& length) const;
   void load_limits(const std::string& text);
   void load_bans(std::vector<BanRecord> bans);
   void apply_limits();
@@ -198,6 +207,7 @@ class Service::Impl {
   asio::io_context& io_;
   Config config_;
   StateDirectory state_;
+  std::string content_prefix_;  // of paths of downloads that were given none
   std::unique_ptr<Catalogue> catalogue_;
   std::optional<Node> node_;
   EventHub events_;

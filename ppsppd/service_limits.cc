@@ -240,6 +240,45 @@ Result<void> Service::Impl::room_on_disk(const std::filesystem::path& path,
                           path.string(), (needed >> 20) + 1, free >> 20, kReserve >> 20));
 }
 
+bool Service::Impl::is_in_state(const SwarmRecord& record) const {
+  return record.fetched && record.path.starts_with(content_prefix_);
+}
+
+// What all of them come to when they are complete, and readers on demand with them, against what is
+// allowed. Not what is on the disk now: two that fit one by one may not fit together.
+Result<void> Service::Impl::room_in_state(std::uint64_t octets, const Entry* but) const {
+  if (!config_.limits.disk) return {};
+  const std::uint64_t most = *config_.limits.disk;
+  std::uint64_t left = most;
+  const auto take = [&left](std::uint64_t more) { left -= std::min(left, more); };
+  for (const auto& [number, entry] : entries_) {
+    const SwarmRecord& record = entry->record;
+    if (entry.get() == but || record.kind != SwarmKind::download || !record.fetched) continue;
+    if (!entry->on_demand && !is_in_state(record)) continue;
+    if (record.stamp) {
+      take(record.stamp->size);
+    } else if (entry->swarm) {
+      take(entry->swarm->url().metadata.content_length.value_or(0));
+    } else if (const auto url = SwarmUrl::parse(record.url)) {
+      take(url->metadata.content_length.value_or(0));
+    }
+  }
+  if (octets <= left) return {};
+  return fail(Errc::no_space,
+              fmt::format("it has {} MiB, and of the {} MiB that downloads without an output and "
+                          "readers of the gateway may take {} MiB are left: name an output, remove "
+                          "some, or raise disk in [limits]",
+                          (octets >> 20) + 1, most >> 20, left >> 20));
+}
+
+Result<void> Service::Impl::room_for_download(const SwarmRecord& record,
+                                              const std::optional<std::uint64_t>& length) const {
+  if (is_in_state(record)) {
+    if (const auto room = room_in_state(length.value_or(0)); !room) return room;
+  }
+  return length ? room_on_disk(record.path, *length) : Result<void>();
+}
+
 // --- A new configuration
 
 void Service::Impl::reload(const Config& config) {

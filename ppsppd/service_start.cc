@@ -94,6 +94,9 @@ Service::Impl::Impl(asio::io_context& io, const Config& config, StateDirectory s
       started_at_(seconds_since_1970()),
       watch_(std::make_unique<FileWatch>(io)),
       background_(io) {
+  std::error_code error;
+  const fs::path content = fs::weakly_canonical(state_.content(), error);
+  content_prefix_ = (error ? state_.content() : content).string() + "/";
   log_ring().set_observer([this, alive = std::weak_ptr(alive_)](const LogLine& line) {
     asio::post(io_, [this, alive, line] {
       if (alive.expired()) return;

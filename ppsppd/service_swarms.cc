@@ -135,8 +135,8 @@ void Service::Impl::begin(Entry& entry) {
   const SwarmRecord& record = entry.record;
   if (entry.swarm || entry.feeder || entry.removing || stopping_) return;
   if (!record.error.empty()) return set_state(entry, SwarmState::failed);
-  if (needs_hashing(record)) return queue_hashing(entry);
   if (record.paused) return set_state(entry, SwarmState::paused);
+  if (needs_hashing(record)) return queue_hashing(entry);
   if (record.opens_at && *record.opens_at > seconds_since_1970()) {
     wait_for_opening(entry);
     return set_state(entry, SwarmState::scheduled);
@@ -168,7 +168,10 @@ Result<void> Service::Impl::begin_download(Entry& entry, bool force) {
   options.force = force;
   options.limits = node_limits(entry.record.limits);
   options.allow_unprotected = url->metadata.integrity == IntegrityMethod::none;
+  bool there = false;  // and is looked at first, which may take long
   if (!options.output.empty()) {
+    std::error_code ignored;
+    there = std::filesystem::exists(options.output, ignored);
     options.keep_tree = state_.tree(entry.record.number);
     if (url->metadata.content_length) {
       const auto room = room_on_disk(options.output, *url->metadata.content_length);
@@ -187,7 +190,9 @@ Result<void> Service::Impl::begin_download(Entry& entry, bool force) {
   };
   auto swarm = node_->join(*url, options);
   if (!swarm) return tl::unexpected(swarm.error());
-  began(entry, *std::move(swarm), SwarmState::downloading);
+  entry.hashed = 0;
+  began(entry, *std::move(swarm), there ? SwarmState::opening : SwarmState::downloading);
+  entry.length_known = url->metadata.content_length.has_value();
   return {};
 }
 
@@ -240,6 +245,7 @@ auto Service::Impl::while_it_lives(const Entry& entry, Function function) {
 void Service::Impl::began(Entry& entry, Swarm swarm, SwarmState state) {
   ++entry.life;
   entry.hosted = false;
+  entry.length_known = true;
   entry.channels = 0;
   entry.counted = {};
   entry.idle_since = std::chrono::steady_clock::now();
@@ -260,6 +266,7 @@ void Service::Impl::end(Entry& entry) {
     entry.feeder->stop();
     entry.feeder.reset();
   }
+  stop_hashing(entry);
   if (!entry.swarm) return;
   count(entry, entry.swarm->status());
   ++entry.life;
@@ -269,7 +276,6 @@ void Service::Impl::end(Entry& entry) {
 
 void Service::Impl::fail_entry(Entry& entry, const Error& error) {
   end(entry);
-  entry.hashing = false;
   entry.record.error = error.context.empty() ? "it cannot go on" : error.context;
   log(LogLevel::error, "swarm {} ({}) has failed: {}", entry.record.number, entry.record.name,
       entry.record.error);

@@ -42,8 +42,10 @@ void Service::Impl::tick() {
   const auto now = Clock::now();
   std::set<Number> awake;
   for (const Swarm& swarm : node_->awake()) {
-    const Entry* entry = find_id(swarm.url().metadata.id.to_hex());
-    if (entry != nullptr && entry->swarm) awake.insert(entry->record.number);
+    Entry* entry = find_id(swarm.url().metadata.id.to_hex());
+    if (entry == nullptr || !entry->swarm) continue;
+    awake.insert(entry->record.number);
+    if (entry->state == SwarmState::opening) set_state(*entry, SwarmState::downloading);
   }
   // What has fallen asleep since is measured once more.
   awake_.merge(std::set<Number>(awake));
@@ -79,8 +81,13 @@ void Service::Impl::measure(Entry& entry, Clock::time_point now) {
   const std::size_t channels = status.channels;
   if (up != 0 || down != 0 || channels != entry.channels) events_.changed(entry.record.number);
   entry.channels = channels;
-  if (entry.record.kind == control::SwarmKind::download && entry.state == SwarmState::opening) {
-    set_state(entry, SwarmState::downloading);
+  if (!entry.length_known && status.content_length) {
+    entry.length_known = true;
+    const bool counts = is_in_state(entry.record) || entry.on_demand;
+    const auto room = counts && !entry.record.complete
+                          ? room_in_state(*status.content_length, &entry)
+                          : Result<void>();
+    if (!room) return fail_entry(entry, room.error());
   }
   if (status.content_changed) {
     return fail_entry(

@@ -386,8 +386,13 @@ TEST_CASE("downloads without an output do not take more of the disk than they ma
   slow.limits = control::Limits{};
   REQUIRE(world.wait<SwarmInfo>([&](auto done) { seeder.change("3", slow, done); }));
   const std::string ref = World::ref(third->number);
-  REQUIRE(world.wait<SwarmInfo>([&](auto done) { getter.resume(ref, done); }));
-  world.reach(getter, third->number, SwarmState::seeding);
+  // Its file may still be being closed.
+  CHECK(world.run_until([&] {
+    if (getter.info(ref)->state == SwarmState::failed) {
+      REQUIRE(world.wait<SwarmInfo>([&](auto done) { getter.resume(ref, done); }));
+    }
+    return getter.info(ref)->state == SwarmState::seeding;
+  }));
 }
 
 TEST_CASE("what the daemon does not publish is refused with what does") {

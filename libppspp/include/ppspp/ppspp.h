@@ -7,6 +7,7 @@
 // never from within a function of this library, and may destroy anything.
 #pragma once
 
+#include <atomic>
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/io_context.hpp>
@@ -134,6 +135,9 @@ struct SeedOptions {
   SwarmLimits limits = {};
   std::filesystem::path keep_tree = {};    // as in JoinOptions; an error if it cannot be written
   std::vector<std::string> trackers = {};  // as in SwarmUrl
+  // Set it, from any thread, to give up the hashing: the error is then Errc::left. The node sets it
+  // when it goes.
+  std::shared_ptr<std::atomic<bool>> cancel = {};
 };
 
 // A file that was hashed before, with the tree that was kept then (keep_tree).

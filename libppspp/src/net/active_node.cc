@@ -83,7 +83,10 @@ ActiveNode::ActiveNode(asio::io_context& io, std::unique_ptr<UdpPort> port,
 ActiveNode::~ActiveNode() {
   const auto swarms = swarms_;  // each takes itself off the list
   for (const auto& [id, swarm] : swarms) swarm->leave();
-  for (const auto& seeding : seedings_) seeding->done(fail(Errc::left, "the node is gone"));
+  for (const auto& seeding : seedings_) {
+    if (seeding->options.cancel) *seeding->options.cancel = true;
+    seeding->done(fail(Errc::left, "the node is gone"));
+  }
   driver_.stop();
   *alive_ = false;
 }
@@ -131,9 +134,11 @@ void ActiveNode::seed(std::filesystem::path file, SeedOptions options, SeedDone 
   seeding->options = std::move(options);
   seeding->done = std::move(done);
   seedings_.push_back(seeding);
+  auto& cancel = seeding->options.cancel;
+  if (!cancel) cancel = std::make_shared<std::atomic<bool>>(false);
   HashOptions how;
   how.threads = threads_;
-  how.cancel = &background_.cancelled();
+  how.cancel = cancel.get();
   how.progress = progress_poster(seeding->options.progress);
   background_.run(
       [seeding, how = std::move(how)] {

@@ -80,17 +80,18 @@ void ActiveSwarm::open_file(const JoinOptions& options) {
   how.force = options.force;
   how.ready = store_ready_poster();
   how.check.threads = node_->threads();
-  how.check.cancel = &node_->background().cancelled();
+  opening_ = std::make_shared<std::atomic<bool>>(false);
+  how.check.cancel = opening_.get();
   how.check.progress = node_->progress_poster(options.check_progress);
   const auto result = std::make_shared<std::optional<Result<OpenedDownload>>>();
   node_->background().run(
-      [result, how = std::move(how), path = options.output, metadata = url_.metadata] {
-        result->emplace(open_or_recognise(path, metadata, how));
-      },
+      [result, how = std::move(how), path = options.output, metadata = url_.metadata,
+       cancel = opening_] { result->emplace(open_or_recognise(path, metadata, how)); },
       [self = shared_from_this(), result] { self->opened(std::move(**result)); });
 }
 
 void ActiveSwarm::opened(Result<OpenedDownload> download) {
+  opening_.reset();
   if (left()) return;
   if (!download) return fail_with(download.error());
   SwarmContent content;
@@ -335,6 +336,7 @@ void ActiveSwarm::leave() {
   last_status_ = std::make_unique<SwarmStatus>(status());
   last_status_->channels = 0;
   contacts_.reset();
+  if (opening_) *opening_ = true;
   if (live_) live_->delivery.cancel();
   for (ActiveReader* reader : readers_) {
     reader->reading().abort(asio::error::operation_aborted);

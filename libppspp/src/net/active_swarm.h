@@ -2,6 +2,7 @@
 // handlers. Small as long as little of that is used: thousands of files may be hosted.
 #pragma once
 
+#include <atomic>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <functional>
@@ -165,6 +166,7 @@ class ActiveSwarm : public std::enable_shared_from_this<ActiveSwarm> {
   bool content_changed_ = false;
   std::shared_ptr<std::latch> syncing_;  // counts down when another thread is done with the store
   std::filesystem::path keep_tree_;      // of a download
+  std::shared_ptr<std::atomic<bool>> opening_;  // while its check goes on; set: give it up
 
   std::unique_ptr<Live> live_;
   std::unique_ptr<Hosted> hosted_;
