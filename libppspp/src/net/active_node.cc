@@ -28,11 +28,11 @@ EndpointOptions endpoint_options(const NodeOptions& options) {
   return result;
 }
 
-// Of 0, the option's default. Two processors are what the protocols of both ends of a fast transfer
-// keep busy.
+// Of 0, the option's default. One beside the protocol's pays even where both ends of a transfer
+// share two processors; more of them where those would be idle.
 unsigned threads_by_machine() {
   const unsigned processors = std::thread::hardware_concurrency();
-  return processors < 4 ? 1 : std::min(processors / 2, 4U);
+  return processors < 2 ? 1 : std::clamp(processors / 2, 2U, 4U);
 }
 
 unsigned threads_to_use(unsigned option) {
