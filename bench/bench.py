@@ -25,6 +25,7 @@ import live
 import memory
 import paired
 import paths
+import scaling
 from processes import Failed, Process, free_port, say
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -99,9 +100,9 @@ class Bench:
                    "--advertise", address, "--chunk-size", chunk_size, *more, self.file]
         return Process(command, self.path("seed.log"), stdout=subprocess.PIPE)
 
-    def get(self, url, output, wrapper=()):
+    def get(self, url, output, wrapper=(), more=()):
         command = [*wrapper, self.program("tools/ppspp-get"), *self.alone, "--listen", "127.0.0.1:0",
-                   "-o", output, url]
+                   "-o", output, *more, url]
         return Process(command, self.path("get.log"), stdout=subprocess.DEVNULL)
 
     def ppspp(self, chunk_size, *more):
@@ -314,7 +315,7 @@ def compare(bench, options):
     runs, reasons = {c[0]: [] for c in candidates}, {}
     def wanted(part):
         return not options.only or part in options.only
-    if candidates or wanted("counts") or wanted("waits"):
+    if candidates or any(map(wanted, ("counts", "waits", "threads"))):
         write_content(bench.file, options.size)
     for number in range(options.runs if candidates else 0):
         say(f"run {number + 1} of {options.runs}")
@@ -331,6 +332,7 @@ def compare(bench, options):
             "counts": counts.measure(bench) if wanted("counts") else [],
             "channels": (channels.measure(bench.program("bench/bench_channels"))
                          if wanted("channels") else []),
+            "threads": scaling.measure(bench) if wanted("threads") else [],
             "waits": bench.waits() if wanted("waits") else {},
             "parts": bench.parts() if wanted("parts") else [],
             "paths": paths.measure(options.simulator) if wanted("paths") else [],
@@ -446,7 +448,7 @@ def arguments():
                              "in turns; what changed, by pairs")
     parser.add_argument("--only", action="append", help="only these; may be repeated (live: signatures)",
                         choices=["ppspp", "fan-out", "ceiling", "libtorrent", "curl", "counts",
-                                 "channels", "waits", "parts", "paths", "limits", "live"])
+                                 "channels", "threads", "waits", "parts", "paths", "limits", "live"])
     parser.add_argument("--timeout", type=float, default=600, help="seconds for a transfer (600)")
     parser.add_argument("--directory", type=pathlib.Path, default=None,
                         help="for the files, with room for seventeen times the content (--memory: "
@@ -492,6 +494,7 @@ def main():
             print_transfers(result)
             counts.show(result["counts"])
             channels.show(result["channels"])
+            scaling.show(result["threads"])
             print_waits(result)
             print_parts(result)
             paths.show(result["paths"])

@@ -77,6 +77,14 @@ class Process:
         user, system = stat.rpartition(")")[2].split()[11:13]
         return (int(user) + int(system)) / TICKS
 
+    def threads(self):
+        """Seconds of CPU so far of each thread that runs at this moment."""
+        seconds = {}
+        for task in pathlib.Path(f"/proc/{self.child.pid}/task").iterdir():
+            with contextlib.suppress(OSError):
+                seconds[task.name] = int((task / "schedstat").read_text().split()[0]) / 1e9
+        return seconds
+
     def first_line(self, timeout=600):
         timer = threading.Timer(timeout, self.child.kill)
         timer.start()

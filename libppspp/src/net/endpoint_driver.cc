@@ -59,13 +59,13 @@ void EndpointDriver::start() {
 
 void EndpointDriver::stop() {
   if (!std::exchange(running_, false)) return;
+  port_->stop();  // what its lane has leaves before what follows here
   Now now = read_clocks();
   endpoint_.flush(now);
   while (fill_queue(now), !port_->queue().empty()) {
     if (port_->send(too_big_) == SendQueue::Status::would_block) break;
   }
   port_->queue().clear();
-  port_->stop();
   timer_.cancel();
   armed_ = kNever;
 }
@@ -100,9 +100,9 @@ void EndpointDriver::on_readable(UdpPort::Version version) {
 }
 
 void EndpointDriver::on_writable() {
-  blocked_ = false;
   const Now now = read_clocks();
   begin_turn(now);
+  blocked_ = port_->send(too_big_) == SendQueue::Status::would_block;
   transmit(now);
   end_turn();
 }
@@ -164,8 +164,11 @@ void EndpointDriver::dispatch_events() {
 }
 
 // A deadline that has moved away is left to fire in vain: cheaper than a timer set anew each turn.
+// While the port takes nothing, what is due to be sent stays due: that is no reason to turn in
+// circles until it does.
 void EndpointDriver::arm_timer() {
-  const TimePoint deadline = endpoint_.deadline();
+  TimePoint deadline = endpoint_.deadline();
+  if (blocked_) deadline = std::max(deadline, read_clocks().monotonic + kWhileBlocked);
   if (deadline >= armed_) return;
   armed_ = deadline;
   timer_.expires_at(std::chrono::steady_clock::time_point(deadline.time_since_epoch()));

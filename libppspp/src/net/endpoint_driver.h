@@ -54,6 +54,7 @@ class EndpointDriver {
   static constexpr int kBatchesPerTurn = 4;
   static constexpr int kRoundsPerTurn = 4;
   static constexpr int kDiscardBatches = 64;
+  static constexpr Microseconds kWhileBlocked{5'000};  // what is not about sending may wait so long
 
   void start();
   void discard_stale_datagrams();

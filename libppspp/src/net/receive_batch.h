@@ -33,6 +33,7 @@ class ReceiveBatch {
   std::span<const ReceivedDatagram> receive(UdpSocket& socket);
   // Whether the last call filled the batch, so that more may be waiting.
   bool full() const { return full_; }
+  std::span<const ReceivedDatagram> datagrams() const { return datagrams_; }  // of the last call
 
  private:
   struct alignas(cmsghdr) Control {

@@ -24,6 +24,7 @@ void SendQueue::push(const OutgoingTrain& train) {
   PPSPP_ASSERT(train.size > 0 && train.size <= kTrainSize);
   PPSPP_ASSERT(train.segment_size > 0 && train.segment_size <= train.size);
   at(count_++) = Train{train, 0, false};
+  octets_ += train.size;
 }
 
 SendQueue::Status SendQueue::send(UdpSocket* v4, UdpSocket* v6, UdpCounters& counters,
@@ -145,7 +146,7 @@ std::byte* SendQueue::bytes_of(const Train& train) const {
 
 void SendQueue::pop() {
   first_ = (first_ + 1) % kTrains;
-  --count_;
+  if (--count_ == 0) octets_ = 0;
 }
 
 }  // namespace ppspp

@@ -43,7 +43,8 @@ class SendQueue {
   // Where the next train is to be written; only while not full. push() then takes it.
   std::span<std::byte> buffer();
   void push(const OutgoingTrain& train);
-  void clear() { count_ = 0; }
+  void clear() { count_ = octets_ = 0; }
+  std::size_t octets() const { return octets_; }                       // pushed since it was empty
   const OutgoingTrain& front() const { return trains_[first_].what; }  // only while not empty
 
   // Hands over as much as the sockets take. `v4` or `v6` may be null: what is meant for it is
@@ -75,6 +76,7 @@ class SendQueue {
   std::array<Train, kTrains> trains_;
   std::size_t first_ = 0;
   std::size_t count_ = 0;
+  std::size_t octets_ = 0;
 
   std::size_t pieces_ = 0;  // of the call under way
   std::array<mmsghdr, kPieces> messages_;

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <boost/asio/post.hpp>
+#include <system_error>
 #include <utility>
 
 #include "base/log.h"
@@ -105,7 +107,7 @@ Result<std::unique_ptr<UdpPort>> UdpPort::open(boost::asio::io_context& io,
   if (!planned) return tl::unexpected(planned.error());
   auto sockets = open_sockets(*planned, options);
   if (!sockets) return tl::unexpected(sockets.error());
-  std::unique_ptr<UdpPort> port(new UdpPort(io));
+  std::unique_ptr<UdpPort> port(new UdpPort(io, options));
   if (sockets->v6) port->add(*std::move(sockets->v6));
   if (sockets->v4) port->add(*std::move(sockets->v4));
   port->warn_of_small_buffers(options.buffer_size);
@@ -118,7 +120,7 @@ Result<std::unique_ptr<UdpPort>> UdpPort::adopt(boost::asio::io_context& io,
   std::vector<Result<UdpSocket>> adopted;  // all of them first: each is ours to close
   adopted.reserve(sockets.size());
   for (const int fd : sockets) adopted.push_back(UdpSocket::adopt(fd, options));
-  std::unique_ptr<UdpPort> port(new UdpPort(io));
+  std::unique_ptr<UdpPort> port(new UdpPort(io, options));
   for (auto& socket : adopted) {
     if (!socket) return tl::unexpected(socket.error());
     auto& place = socket->is_v4() ? port->v4_ : port->v6_;
@@ -133,6 +135,9 @@ Result<std::unique_ptr<UdpPort>> UdpPort::adopt(boost::asio::io_context& io,
   port->warn_of_small_buffers(options.buffer_size);
   return port;
 }
+
+UdpPort::UdpPort(boost::asio::io_context& io, const UdpOptions& options)
+    : io_(io), options_(options) {}
 
 void UdpPort::add(UdpSocket socket) {
   auto& place = socket.is_v4() ? v4_ : v6_;
@@ -167,6 +172,11 @@ std::vector<TransportAddress> UdpPort::local_addresses() const {
   return addresses;
 }
 
+UdpSocket* UdpPort::socket(Version version) {
+  Side* const owner = side(version);
+  return owner != nullptr ? &owner->socket : nullptr;
+}
+
 bool UdpPort::segments(Version version) const {
   return side(version) != nullptr && side(version)->socket.segments();
 }
@@ -175,13 +185,19 @@ bool UdpPort::coalesces(Version version) const {
   return side(version) != nullptr && side(version)->socket.coalesces();
 }
 
+UdpCounters UdpPort::counters() const {
+  UdpCounters sum = counters_;
+  if (send_lane_) ppspp::add(sum, send_lane_->counters());
+  return sum;
+}
+
 void UdpPort::start(ReadHandler on_readable, Handler on_writable) {
   on_readable_ = std::move(on_readable);
   on_writable_ = std::move(on_writable);
   running_ = std::make_shared<bool>(true);
   if (v4_) wait_readable(Version::v4);
   if (v6_) wait_readable(Version::v6);
-  if (!queue_.empty()) wait_writable();
+  if (!queue_->empty()) wait_writable();
 }
 
 void UdpPort::stop() {
@@ -191,37 +207,108 @@ void UdpPort::stop() {
   waits_to_write_ = false;
   if (v4_) v4_->readiness.cancel();
   if (v6_) v6_->readiness.cancel();
+  end_lanes();
+}
+
+// What was read ahead is lost, like all that arrives while nobody reads.
+void UdpPort::end_lanes() {
+  receive_lane_.reset();
+  ahead_.reset();
+  if (!send_lane_) return;
+  send_lane_->finish();
+  ppspp::add(counters_, send_lane_->counters());
+  send_lane_.reset();
 }
 
 std::span<const ReceivedDatagram> UdpPort::receive(Version version) {
+  if (ahead_ == version) {
+    ahead_.reset();
+    receive_lane_->wait();
+    batch_.swap(next_batch_);
+  } else {
+    ++counters_.receive_calls;
+    batch_->receive(*socket(version));
+  }
+  if (batch_->full() && !ahead_) read_ahead(version);
+  counters_.datagrams_in += batch_->datagrams().size();
+  return batch_->datagrams();
+}
+
+void UdpPort::read_ahead(Version version) {
+  if (!options_.receive_lane || !running_) return;
+  if (!receive_lane_ && !begin_receive_lane()) return;
+  ahead_ = version;
   ++counters_.receive_calls;
-  const auto datagrams = batch_.receive(side(version)->socket);
-  counters_.datagrams_in += datagrams.size();
-  return datagrams;
+  receive_lane_->start(*socket(version), *next_batch_);
+}
+
+bool UdpPort::begin_receive_lane() {
+  if (!next_batch_) next_batch_ = std::make_unique<ReceiveBatch>();
+  try {
+    receive_lane_ = std::make_unique<ReceiveLane>();
+  } catch (const std::system_error&) {  // no more threads: it goes without
+    options_.receive_lane = false;
+  }
+  return receive_lane_ != nullptr;
 }
 
 SendQueue::Status UdpPort::send(const SendQueue::TooBig& too_big) {
-  const auto status =
-      queue_.send(v4_ ? &v4_->socket : nullptr, v6_ ? &v6_->socket : nullptr, counters_, too_big);
+  if (send_lane_) send_lane_->report(too_big);
+  if (for_lane()) {
+    return send_lane_->take(queue_) ? SendQueue::Status::done : SendQueue::Status::would_block;
+  }
+  const auto status = queue_->send(socket(Version::v4), socket(Version::v6), counters_, too_big);
   if (status == SendQueue::Status::would_block) wait_writable();
   return status;
+}
+
+// Little is sent at once, which costs no time that matters, unless it would overtake what the lane
+// has.
+bool UdpPort::for_lane() {
+  if (queue_->empty()) return false;
+  if (send_lane_ && !send_lane_->idle()) return true;
+  if (!options_.send_lane || !running_ || queue_->octets() < options_.lane_from) return false;
+  if (!send_lane_) begin_send_lane();
+  return send_lane_ != nullptr;
+}
+
+void UdpPort::begin_send_lane() {
+  const auto on_news = [this, running = running_] {
+    boost::asio::post(io_, [this, running] {
+      if (*running) on_writable_();
+    });
+  };
+  try {
+    send_lane_ = std::make_unique<SendLane>(socket(Version::v4), socket(Version::v6), on_news);
+  } catch (const std::system_error&) {  // no more threads: it goes without
+    options_.send_lane = false;
+  }
 }
 
 void UdpPort::wait_readable(Version version) {
   auto& readiness = side(version)->readiness;
   readiness.async_wait(boost::asio::posix::descriptor_base::wait_read,
                        [this, version, running = running_](const boost::system::error_code&) {
-                         if (!*running) return;
-                         on_readable_(version);
-                         if (*running) wait_readable(version);
+                         if (*running) read_on(version);
                        });
+}
+
+// The socket may be empty while what it had waits in the batch that was read ahead.
+void UdpPort::read_on(Version version) {
+  const auto running = running_;
+  on_readable_(version);
+  if (!*running) return;
+  if (ahead_ != version) return wait_readable(version);
+  boost::asio::post(io_, [this, version, running] {
+    if (*running) read_on(version);
+  });
 }
 
 // The queue is sent in order, so it is the socket of its front that has to be waited for.
 void UdpPort::wait_writable() {
   if (waits_to_write_ || !running_) return;
   waits_to_write_ = true;
-  const Version version = queue_.front().to.is_v4() ? Version::v4 : Version::v6;
+  const Version version = queue_->front().to.is_v4() ? Version::v4 : Version::v6;
   auto& readiness = side(version)->readiness;
   readiness.async_wait(boost::asio::posix::descriptor_base::wait_write,
                        [this, running = running_](const boost::system::error_code&) {

@@ -1,7 +1,9 @@
 // A UDP port: one socket for each IP version under one number, driven by an io_context.
 //
 // The owner is told when datagrams wait and when the sockets take datagrams again, and then calls
-// receive() and send(). No thread, no allocation per datagram, nothing known of the protocol.
+// receive() and send(). No allocation per datagram, nothing known of the protocol. Where the
+// options say so and much is under way, the kernel does its part on threads ("lanes") of the port's
+// own: all functions are for the io_context's thread all the same.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -14,6 +16,8 @@
 #include <vector>
 
 #include "net/receive_batch.h"
+#include "net/receive_lane.h"
+#include "net/send_lane.h"
 #include "net/send_queue.h"
 #include "net/udp_options.h"
 #include "net/udp_socket.h"
@@ -48,7 +52,7 @@ class UdpPort {
   UdpPort& operator=(const UdpPort&) = delete;
 
   std::vector<TransportAddress> local_addresses() const;
-  const UdpCounters& counters() const { return counters_; }
+  UdpCounters counters() const;
   std::size_t receive_buffer() const;  // octets that the system granted, the least of the sockets
   bool segments(Version version) const;
   bool coalesces(Version version) const;
@@ -58,12 +62,14 @@ class UdpPort {
   void start(ReadHandler on_readable, Handler on_writable);
   void stop();
 
-  // One batch. The views hold until the next call of either version.
+  // One batch. The views hold until the next call of either version. When a batch is full the next
+  // one is read while the owner works on it, where there is a lane.
   std::span<const ReceivedDatagram> receive(Version version);
-  bool more_to_receive() const { return batch_.full(); }
+  bool more_to_receive() const { return batch_->full(); }
 
-  SendQueue& queue() { return queue_; }
-  // Sends what is queued; when the sockets take no more, on_writable is called once they do.
+  SendQueue& queue() { return *queue_; }
+  // Sends what is queued, or hands it to the lane; when they take no more, on_writable is called
+  // once they do. It is also called when the lane has found datagrams too big, and send() tells.
   SendQueue::Status send(const SendQueue::TooBig& too_big);
 
  private:
@@ -74,10 +80,17 @@ class UdpPort {
     boost::asio::posix::stream_descriptor readiness;  // borrows the socket's descriptor
   };
 
-  explicit UdpPort(boost::asio::io_context& io) : io_(io) {}
+  UdpPort(boost::asio::io_context& io, const UdpOptions& options);
   void add(UdpSocket socket);
   Side* side(Version version) { return (version == Version::v4 ? v4_ : v6_).get(); }
   const Side* side(Version version) const { return (version == Version::v4 ? v4_ : v6_).get(); }
+  UdpSocket* socket(Version version);
+  bool for_lane();
+  void begin_send_lane();
+  bool begin_receive_lane();
+  void end_lanes();
+  void read_ahead(Version version);
+  void read_on(Version version);
   void wait_readable(Version version);
   void wait_writable();
   void warn_of_small_buffers(std::size_t wanted) const;
@@ -85,15 +98,22 @@ class UdpPort {
   boost::asio::io_context& io_;
   std::unique_ptr<Side> v4_;
   std::unique_ptr<Side> v6_;
-  ReceiveBatch batch_;
-  SendQueue queue_;
-  UdpCounters counters_;
+  UdpOptions options_;
+  std::unique_ptr<ReceiveBatch> batch_ = std::make_unique<ReceiveBatch>();
+  std::unique_ptr<SendQueue> queue_ = std::make_unique<SendQueue>();
+  UdpCounters counters_;  // without the lane's
   ReadHandler on_readable_;
   Handler on_writable_;
   bool waits_to_write_ = false;
   // Handlers that were cancelled may still run once: they compare this, through a copy of the
   // pointer, since the port may be gone by then.
   std::shared_ptr<bool> running_;
+
+  // Begun when there is something for them, ended by stop().
+  std::unique_ptr<SendLane> send_lane_;
+  std::unique_ptr<ReceiveBatch> next_batch_;
+  std::optional<Version> ahead_;  // whose next batch is being read into next_batch_
+  std::unique_ptr<ReceiveLane> receive_lane_;
 };
 
 }  // namespace ppspp
