@@ -84,9 +84,9 @@ struct NodeOptions {
   // A hosted file that nobody asked for so long sleeps again.
   std::chrono::milliseconds sleep_after = std::chrono::minutes(1);
   // How many threads move content, that of the io_context included: 1: everything in that one (the
-  // hashing of whole files has one of its own); from 2 on, much is sent on a thread of its own, from
-  // 3 on received too; 0: by the machine (this only on 4 processors), and all of them hash files.
-  // Handlers run in the io_context with any number. At most kMaxThreads.
+  // hashing of whole files has one of its own); from 2 on, much is sent on a thread of its own,
+  // from 3 on received too; 0: 1 on less than four processors, else half of them, at most 4, and
+  // all of them hash files. Handlers run in the io_context with any number. At most kMaxThreads.
   unsigned threads = 0;
 };
 

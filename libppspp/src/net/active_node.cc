@@ -28,17 +28,6 @@ EndpointOptions endpoint_options(const NodeOptions& options) {
   return result;
 }
 
-// Of 0, the option's default. One beside the protocol's pays even where both ends of a transfer
-// share two processors; more of them where those would be idle.
-unsigned threads_by_machine() {
-  const unsigned processors = std::thread::hardware_concurrency();
-  return processors < 2 ? 1 : std::clamp(processors / 2, 2U, 4U);
-}
-
-unsigned threads_to_use(unsigned option) {
-  return option == 0 ? threads_by_machine() : option;
-}
-
 }  // namespace
 
 struct ActiveNode::Seeding {
@@ -58,6 +47,14 @@ Result<void> ActiveNode::keep_tree_of(Seeding& seeding) {
                               file.identity.stamp(), file.tree.memory());
   file.tree.release_pages();
   return kept;
+}
+
+// Where both ends of a transfer, or a few nodes, share two processors, others that help only take
+// turns with them.
+unsigned ActiveNode::threads_to_use(unsigned option) {
+  if (option != 0) return option;
+  const unsigned processors = std::thread::hardware_concurrency();
+  return processors < 4 ? 1 : std::min(processors / 2, 4U);
 }
 
 ActiveNode::ActiveNode(asio::io_context& io, std::unique_ptr<UdpPort> port,

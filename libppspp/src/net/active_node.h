@@ -32,6 +32,8 @@ class ActiveNode {
   Trackers& trackers() { return trackers_; }
   const Trackers& trackers() const { return trackers_; }
   unsigned threads() const { return threads_; }  // as in NodeOptions
+  // How many move content by that option.
+  static unsigned threads_to_use(unsigned option);
   const std::shared_ptr<StoreCounters>& store_counters() const { return store_counters_; }
 
   Result<Swarm> join(const SwarmUrl& url, const JoinOptions& options);

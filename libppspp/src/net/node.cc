@@ -1,7 +1,6 @@
 // The public handles: thin faces of ActiveNode and ActiveSwarm.
 #include <fmt/format.h>
 
-#include <thread>
 #include <utility>
 
 #include "net/active_node.h"
@@ -12,12 +11,9 @@
 namespace ppspp {
 namespace {
 
-// By itself a node takes threads for its sockets only where they leave cores for what runs beside
-// it. Sending gains more than receiving, as the hashes are what a receiver waits for.
+// Sending gains more by a thread of its own than receiving, as the hashes are what a receiver waits
+// for.
 UdpOptions with_lanes(unsigned threads) {
-  constexpr unsigned kCoresToSpare = 4;
-  const unsigned cores = std::thread::hardware_concurrency();
-  if (threads == 0) threads = cores >= kCoresToSpare ? cores : 1;
   UdpOptions udp;
   udp.send_lane = threads >= 2;
   udp.receive_lane = threads >= 3;
@@ -112,7 +108,7 @@ Result<Node> Node::open(asio::io_context& io, const NodeOptions& options) {
     return fail(Errc::invalid_argument,
                 fmt::format("{} threads are too many: at most {}", options.threads, kMaxThreads));
   }
-  const UdpOptions udp = with_lanes(options.threads);
+  const UdpOptions udp = with_lanes(ActiveNode::threads_to_use(options.threads));
   auto port = options.sockets.empty() ? UdpPort::open(io, options.listen, udp)
                                       : UdpPort::adopt(io, options.sockets, udp);
   if (!port) return tl::unexpected(port.error());
