@@ -73,11 +73,7 @@ SwarmUrl seed(NodeWorld& world, ActiveNode& node, const std::string& name) {
   return url;
 }
 
-JoinOptions into(const std::filesystem::path& path) {
-  JoinOptions options;
-  options.output = path;
-  return options;
-}
+using test::into;
 
 }  // namespace
 

@@ -26,11 +26,7 @@ namespace {
 
 using World = test::NodeWorld;
 
-JoinOptions into(const fs::path& path) {
-  JoinOptions options;
-  options.output = path;
-  return options;
-}
+using test::into;
 
 }  // namespace
 

@@ -22,6 +22,12 @@ namespace ppspp::test {
 using namespace std::chrono_literals;
 namespace fs = std::filesystem;
 
+inline node::JoinOptions into(const fs::path& path) {
+  node::JoinOptions options;
+  options.output = path;
+  return options;
+}
+
 // Nodes that run in one io_context, and a directory that is removed in the end.
 struct NodeWorld {
   Node open(unsigned threads = 0) {

@@ -30,11 +30,7 @@ std::size_t helpers() {
   return count;
 }
 
-JoinOptions into(const fs::path& path) {
-  JoinOptions options;
-  options.output = path;
-  return options;
-}
+using test::into;
 
 // Between a leecher and its seeder, damaging some of what the latter sends.
 class Path {
