@@ -88,7 +88,7 @@ TEST_SUITE("endpoint/bounds") {
       }
     }
     CHECK(closed == 3);
-    s.peers[3].say({Request{{20, 21}}});
+    s.peers[3].say({Ack{{0, 8}, 1'000}, Request{{20, 21}}});
     CHECK_FALSE(s.peers[3].hear_all<Data>(200ms).empty());
     s.node->endpoint().set_swarm_limits(s.node->swarm(), {}, s.world.now(*s.node));
     CHECK(s.open(1) == 1);
