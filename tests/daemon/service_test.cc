@@ -2,6 +2,8 @@
 #include "service.h"
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <boost/asio/io_context.hpp>
@@ -330,17 +332,24 @@ TEST_CASE("what was added as paused is not hashed before it is resumed") {
 
 TEST_CASE("a download that was interrupted is opening until what is there was looked at") {
   World world;
-  world.write("file", 50'000);
+  world.write("file", 500'000);
   Service& seeder = world.start("seeder");
   const SwarmInfo swarm = world.seed(seeder, "file");
-  REQUIRE(world.wait<SwarmInfo>([&](auto done) { seeder.pause("1", done); }));
+  control::ChangeRequest slow;
+  slow.limits = control::Limits{.upload = 20'000};
+  REQUIRE(world.wait<SwarmInfo>([&](auto done) { seeder.change("1", slow, done); }));
   Service* getter = &world.start("getter");
   REQUIRE(world.add(*getter, world.url_of(seeder, swarm, "copy")));
-  REQUIRE(world.run_until([&] { return fs::exists(world.directory / "copy"); }));
+  REQUIRE(world.run_until([&] { return getter->info("1")->verified > 0; }));
   CHECK(getter->info("1")->state == SwarmState::downloading);
   world.stop(*getter);
+  // Whoever looks at it waits for us.
+  const int held = open((world.directory / "copy.ppspp").c_str(), O_RDWR);
+  REQUIRE(held >= 0);
+  REQUIRE(flock(held, LOCK_EX) == 0);
   getter = &world.start("getter");
   CHECK(getter->info("1")->state == SwarmState::opening);
+  close(held);
   world.reach(*getter, 1, SwarmState::downloading);
 }
 

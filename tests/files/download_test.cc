@@ -2,7 +2,9 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include <chrono>
 #include <csignal>
+#include <thread>
 
 #include "files_support.h"
 #include "support/seed.h"
@@ -406,6 +408,20 @@ TEST_SUITE("files/download") {
       REQUIRE(downloader.fetch({0, 10}));
     }
     CHECK(open_download(directory / "out", source).verified == Runs{{0, 10}});
+  }
+
+  TEST_CASE("who comes while the one before ends waits for that") {
+    Rng rng(seed());
+    const TemporaryDirectory directory;
+    const Source source(50'000, rng);
+    OpenedDownload first = open_download(directory / "out", source);
+    std::thread ending([&] {
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+      first.store.reset();
+    });
+    const OpenedDownload second = open_download(directory / "out", source);
+    ending.join();
+    CHECK(second.store != nullptr);
   }
 
   TEST_CASE("without integrity protection, what is not certain is fetched again") {

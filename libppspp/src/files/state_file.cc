@@ -8,11 +8,16 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
+#include <thread>
 #include <utility>
 #include <vector>
 
 namespace ppspp {
 namespace {
+
+constexpr std::chrono::seconds kLongestWait{2};
+constexpr std::chrono::milliseconds kLookAgain{10};
 
 // An open file that has this name, ours alone; `created` tells whether it is new.
 Result<FileHandle> open_or_create(const std::filesystem::path& path, bool& created) {
@@ -33,12 +38,23 @@ bool has_name(const FileHandle& file, const std::filesystem::path& path) {
          open_file.st_ino == named.st_ino && open_file.st_dev == named.st_dev;
 }
 
+// Whoever has it may be about to go, and brings what it has to the disk first: a download that is
+// gone on with as soon as it was paused, or a program that is begun again as soon as it was ended.
+bool lock(const FileHandle& file) {
+  const auto until = std::chrono::steady_clock::now() + kLongestWait;
+  // A file system without locks (ENOLCK, EOPNOTSUPP) must do without.
+  while (flock(file.fd(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+    if (std::chrono::steady_clock::now() >= until) return false;
+    std::this_thread::sleep_for(kLookAgain);
+  }
+  return true;
+}
+
 Result<FileHandle> open_locked(const std::filesystem::path& path, bool& created) {
   for (;;) {
     auto file = open_or_create(path, created);
     if (!file) return file;
-    // A file system without locks (ENOLCK, EOPNOTSUPP) must do without.
-    if (flock(file->fd(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+    if (!lock(*file)) {
       return fail(Errc::exists,
                   fmt::format("another process is at this download: it holds {}", path.string()));
     }

@@ -27,8 +27,9 @@ class StateFile {
 
   static std::filesystem::path path_for(const std::filesystem::path& output);
 
-  // Opens or creates the file and locks it against other processes. Errc::exists: another process
-  // holds it, or it is something else than a state file and `force` is not given.
+  // Opens or creates the file and locks it against others; waits a little for one that is about to
+  // go. Errc::exists: another process holds it, or it is something else than a state file and
+  // `force` is not given.
   static Result<std::unique_ptr<StateFile>> open(const std::filesystem::path& output, bool force);
 
   const std::filesystem::path& path() const { return path_; }
