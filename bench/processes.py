@@ -87,6 +87,7 @@ class Process:
 
     def first_line(self, timeout=600):
         timer = threading.Timer(timeout, self.child.kill)
+        timer.daemon = True  # who gives up does not wait for it
         timer.start()
         line = self.child.stdout.readline().decode().strip()
         timer.cancel()
@@ -97,6 +98,7 @@ class Process:
     def run_to_end(self, timeout):
         """Waits; returns (wall seconds, CPU seconds)."""
         timer = threading.Timer(timeout, self.child.kill)
+        timer.daemon = True  # who gives up does not wait for it
         timer.start()
         _, status, usage = os.wait4(self.child.pid, 0)
         seconds = time.monotonic() - self.start
