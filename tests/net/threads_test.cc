@@ -5,6 +5,7 @@
 #include <array>
 #include <boost/asio/ip/udp.hpp>
 #include <functional>
+#include <memory>
 #include <vector>
 
 #include "net/node_world.h"
@@ -84,6 +85,18 @@ class Path {
   std::size_t damaged_ = 0;
 };
 
+// The whole of it.
+Swarm fetch(test::NodeWorld& world, Node& leecher, const SwarmUrl& url,
+            const std::string& content) {
+  auto swarm = leecher.join(url, into(world.directory / "copy"));
+  REQUIRE(swarm);
+  const auto complete = std::make_shared<bool>(false);  // the handler lives as long as the swarm
+  swarm->on_complete([complete] { *complete = true; });
+  REQUIRE(world.run_until([&] { return *complete; }, 60s));
+  CHECK(world.read("copy") == content);
+  return *std::move(swarm);
+}
+
 }  // namespace
 
 TEST_SUITE("net/threads") {
@@ -97,14 +110,9 @@ TEST_SUITE("net/threads") {
       SeedOptions options;
       options.metadata.chunk_size = chunk_size;
       const SwarmUrl url = world.seed(seeder, "content", options);
-      auto swarm = leecher.join(url, into(world.directory / "copy"));
-      REQUIRE(swarm);
-      bool complete = false;
-      swarm->on_complete([&] { complete = true; });
-      REQUIRE(world.run_until([&] { return complete; }, 60s));
-      CHECK(world.read("copy") == content);
-      CHECK(swarm->status().chunks_rejected == 0);
-      CHECK(swarm->status().downloaded_bytes == content.size());
+      const Swarm swarm = fetch(world, leecher, url, content);
+      CHECK(swarm.status().chunks_rejected == 0);
+      CHECK(swarm.status().downloaded_bytes == content.size());
       CHECK(helpers() <= kThreads - 1);  // the seeder needs none
     }
     CHECK(helpers() == 0);
@@ -122,13 +130,8 @@ TEST_SUITE("net/threads") {
       SwarmUrl url = world.seed(seeder, "content", options);
       Path path(world.io, seeder.local_addresses().front());
       url.peers = {path.address()};
-      auto swarm = leecher.join(url, into(world.directory / "copy"));
-      REQUIRE(swarm);
-      bool complete = false;
-      swarm->on_complete([&] { complete = true; });
-      REQUIRE(world.run_until([&] { return complete; }, 60s));
-      CHECK(world.read("copy") == content);
-      const SwarmStatus status = swarm->status();
+      const Swarm swarm = fetch(world, leecher, url, content);
+      const SwarmStatus status = swarm.status();
       CHECK(path.damaged() > 0);
       CHECK(status.chunks_rejected > 0);
       CHECK(status.chunks_rejected <= path.damaged());
@@ -169,12 +172,7 @@ TEST_SUITE("net/threads") {
     Node leecher = world.open(kThreads);
     const std::string content = world.write("content", 30'000);
     const SwarmUrl url = world.seed(seeder, "content");
-    auto swarm = leecher.join(url, into(world.directory / "copy"));
-    REQUIRE(swarm);
-    bool complete = false;
-    swarm->on_complete([&] { complete = true; });
-    REQUIRE(world.run_until([&] { return complete; }));
-    CHECK(world.read("copy") == content);
+    const Swarm swarm = fetch(world, leecher, url, content);
     CHECK(helpers() == 0);
   }
 

@@ -125,9 +125,11 @@ void BatchWork::compute_signatures(const Part& part, Lane& lane, std::size_t lan
   }
 }
 
+// Of many swarms each asks when its turn comes: what was finished for those before is not looked at
+// again.
 void BatchWork::finish_hashes() {
-  for (std::size_t part = 0; part < parts_.size(); ++part) {
-    if (!parts_[part].of_signatures) compute(part, 0);
+  for (; finished_ < parts_.size(); ++finished_) {
+    if (!parts_[finished_].of_signatures) compute(finished_, 0);
   }
 }
 
@@ -144,6 +146,7 @@ std::optional<bool> BatchWork::genuine(std::uint32_t number, std::span<const std
 
 void BatchWork::clear() {
   parts_.clear();
+  finished_ = 0;
   payloads_.clear();
   hashes_size_ = 0;
   entries_.clear();

@@ -95,6 +95,7 @@ class BatchWork {
 
   std::vector<Lane> lanes_ = std::vector<Lane>(1);
   std::vector<Part> parts_;
+  std::size_t finished_ = 0;  // parts before it have their hashes
 
   std::vector<const std::byte*> payloads_;
   std::vector<std::byte> hashes_;
