@@ -24,6 +24,24 @@ struct Serving {
     peer->say({Request{chunks}});
     return peer->hear(time);
   }
+  // All that comes when each chunk is acknowledged, and asked for again where nothing comes.
+  std::vector<ChunkIndex> fetch(ChunkRange chunks) {
+    std::vector<ChunkIndex> got;
+    for (int silent = 0; silent < 3; ++silent) {
+      peer->say({Request{chunks}});
+      for (std::vector<Heard> heard = peer->hear(20ms); !heard.empty(); heard = peer->hear(20ms)) {
+        for (const Heard& datagram : heard) {
+          for (const Data& data : datagram.all<Data>()) {
+            for (ChunkIndex chunk = data.chunks.begin; chunk < data.chunks.end; ++chunk) {
+              got.push_back(chunk);
+            }
+            peer->say({Ack{data.chunks, 1'000}});
+          }
+        }
+      }
+    }
+    return got;
+  }
   ChannelStatus channel() { return node->channels(node->swarm()).at(0); }
 
   World world;
@@ -285,6 +303,32 @@ TEST_SUITE("endpoint/serving") {
     CHECK(s.channel().window == before.window);
     CHECK(s.channel().flight_size == 0);
     CHECK(s.channel().datagram_size == before.datagram_size);
+  }
+
+  TEST_CASE("an ACK or HAVE far beyond the end was damaged: nothing of it holds (8.10)") {
+    Serving s(500'000);
+    REQUIRE(s.peer->open());
+    s.peer->say({Request{{0, 489}}});
+    s.peer->say({Ack{{4, 536'871'574}, 67'110'974}, Have{{0, 513}}});
+    const std::vector<ChunkIndex> got = s.fetch({0, 489});
+    CHECK(std::set(got.begin(), got.end()).size() == 489);
+  }
+
+  TEST_CASE("what an ACK named that the peer has not got comes with its hashes when asked for") {
+    Serving s(500'000);
+    REQUIRE(s.peer->open());
+    s.peer->say({Ack{{0, 480}, 1'000}});
+    const std::vector<Heard> first = s.ask({200, 201});
+    REQUIRE(chunks_in(first).contains(200));
+    CHECK(bins_of(first.front()).size() > 2);
+    CHECK(s.fetch({0, 480}).size() >= 479);
+    // But it cannot go on like that (12.6.4, 12.6.6).
+    std::size_t again = 0;
+    for (int i = 0; i < 5; ++i) {
+      s.peer->say({Have{{0, 480}}});
+      again += s.fetch({0, 480}).size();
+    }
+    CHECK(again <= 64 + (480 + again) / 16);
   }
 
   TEST_CASE("ACKs that lie about the delay keep the window within bounds (12.6.4 #86)") {

@@ -257,7 +257,9 @@ class Channel {
   void on_chunk(ChunkIndex chunk, const Data& message, std::span<const std::byte> payload,
                 std::uint32_t datagram_hashes, ChannelContext& context, Now now);
   void on_integrity(const Integrity& message, ChannelContext& context);
-  void note_peer_has(ChunkRange range, ChannelContext& context, Now now);
+  ChunkRange believable(ChunkRange named, const ChannelContext& context) const;
+  // Returns how many are new.
+  std::uint64_t note_peer_has(ChunkRange range, ChannelContext& context, Now now);
   void on_ack(const Ack& message, ChannelContext& context, Now now);
   Microseconds least_rtt(std::int64_t one_way_delay_us) const;
   void look_for_losses(Now now);
@@ -273,7 +275,8 @@ class Channel {
 
   // channel_serve.cc
   void on_request(ChunkRange range, ChannelContext& context, Now now);
-  bool queue_lacking(ChunkRange range);
+  bool queue_lacking(ChunkRange range, const ChannelContext& context, Now now);
+  void doubt(Now now);
   bool queue_request(ChunkRange range);
   void on_cancel(ChunkRange range);
   bool cannot_be_choked() const;
@@ -333,6 +336,7 @@ class Channel {
   bool peer_can_prove(ChunkRange range) const;
   bool proves_alone() const;
   bool believes_nothing() const;
+  bool silent_in_vain() const;
   void forget_plan_of_last_datagram();
   void write_hashes(ByteWriter& out, std::size_t limit, ChannelContext& context);
   bool read_payloads(std::size_t datagrams, ChannelContext& context, Now now);
@@ -431,7 +435,9 @@ class Channel {
   // Serving.
   RequestQueue wanted_;
   std::uint64_t requests_refused_ = 0;
-  std::uint64_t repeated_ = 0;  // chunks that it asked for again
+  std::uint64_t repeated_ = 0;         // chunks that it asked for again
+  std::uint64_t had_from_others_ = 0;  // that it said it has, and that we had not sent it
+  TimePoint doubted_until_ = {};       // it asked for some of that
   RateMeter sent_rate_;
   std::optional<Microseconds> delay_sample_;
   TimePoint last_interest_at_;

@@ -15,6 +15,7 @@ constexpr std::uint64_t kSearchAfterBytes = 128 << 10;
 constexpr Microseconds kStoreRetry = std::chrono::milliseconds(10);
 // A hash above so many chunks is worth sending twice on a path that loses datagrams.
 constexpr std::size_t kHashesWorthRepeating = 3;
+constexpr int kProbesBeforeDoubt = 2;
 // A datagram to a peer that ought to be choked and does not know the word.
 constexpr Microseconds kTrickleEvery = std::chrono::seconds(1);
 // How long a peer waits for others that ask for what nobody has been sent yet.
@@ -322,9 +323,14 @@ bool Channel::peer_can_prove(ChunkRange range) const {
   return sent_.will_arrive(range);
 }
 
-// A damaged ACK or HAVE may name what the peer has not got: that shows in silence only.
+// A damaged ACK or HAVE may name what the peer has not got: that shows when it asks for it, or in
+// silence.
 bool Channel::believes_nothing() const {
-  return timeouts_in_a_row_ > 1;
+  return silent_in_vain() || last_sent_at_ < doubted_until_;
+}
+
+bool Channel::silent_in_vain() const {
+  return timeouts_in_a_row_ > 1 || (!options_.live && probes_in_a_row_ > kProbesBeforeDoubt);
 }
 
 // Nor can what is sent again because nothing was acknowledged: else two chunks each of which relies

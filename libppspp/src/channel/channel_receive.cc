@@ -1,5 +1,6 @@
 // What comes from the peer: chunks, hashes, acknowledgements, availability (RFC 7574, 3.2 to 3.9).
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <utility>
 
@@ -130,10 +131,18 @@ void Channel::make_room_for_early_hash() {
   }
 }
 
+// A damaged ACK or HAVE names a wrong range, most often one far beyond the end: none of it holds. Up
+// to the end of the tree it may reach, as a bin does.
+ChunkRange Channel::believable(ChunkRange named, const ChannelContext& context) const {
+  const std::uint64_t count = context.chunk_count();
+  if (!options_.live && count != 0 && named.end > std::bit_ceil(count)) return {};
+  return intersection(named, context.extent());
+}
+
 void Channel::on_ack(const Ack& message, ChannelContext& context, Now now) {
-  const ChunkRange range = intersection(message.chunks, context.extent());
+  const ChunkRange range = believable(message.chunks, context);
   if (range.empty()) return;
-  note_peer_has(range, context, now);
+  const std::uint64_t news = note_peer_has(range, context, now);
   if (halving_may_be_spurious_ && wanted_.has_lost(range)) {
     halving_may_be_spurious_ = false;
     ledbat_.on_spurious_loss(now.monotonic);
@@ -142,9 +151,12 @@ void Channel::on_ack(const Ack& message, ChannelContext& context, Now now) {
   const Microseconds least = least_rtt(message.one_way_delay_us);
   const SentChunks::Acked acked = sent_.on_ack(range, now.monotonic, least - least / 8);
   chunks_delivered_ += acked.chunks;
+  had_from_others_ += news - std::min(news, acked.chunks);
   if (acked.chunks == 0) return;  // an old ACK, or one for what we never sent (12.6.4)
   last_progress_at_ = now.monotonic;
   note_interest(now);
+  // Nothing came of what relied on its word, and something of what did not.
+  if (!options_.live && silent_in_vain()) doubt(now);
   probes_in_a_row_ = timeouts_in_a_row_ = 0;
   if (acked.rtt) {
     rtt_.on_sample(*acked.rtt, now.monotonic);
@@ -166,11 +178,13 @@ void Channel::on_ack(const Ack& message, ChannelContext& context, Now now) {
 // the same queue: all between the two would count as lost, and be sent again, and so on.
 Microseconds Channel::least_rtt(std::int64_t one_way_delay_us) const {
   constexpr std::uint64_t kLongestQueueUs = 2'000'000;  // the peer says it, and may say anything
+  constexpr std::uint64_t kDamagedUs = 60'000'000;      // no queue is as long as that
   const std::int64_t base = ledbat_.base_delay().value_or(one_way_delay_us);
   const std::uint64_t queue =
       one_way_delay_us <= base
           ? 0
           : static_cast<std::uint64_t>(one_way_delay_us) - static_cast<std::uint64_t>(base);
+  if (queue > kDamagedUs) return rtt_.minimum();
   return rtt_.minimum() +
          Microseconds(static_cast<Microseconds::rep>(std::min(queue, kLongestQueueUs)));
 }
@@ -186,9 +200,9 @@ void Channel::look_for_losses(Now now) {
 }
 
 void Channel::on_have(ChunkRange announced, ChannelContext& context, Now now) {
-  const ChunkRange range = intersection(announced, context.extent());
+  const ChunkRange range = believable(announced, context);
   if (range.empty()) return;
-  note_peer_has(range, context, now);
+  had_from_others_ += note_peer_has(range, context, now);
   wanted_.remove(range);  // the implicit CANCEL of 3.8 #156
   if (capabilities_.draft_era) {
     on_ack(Ack{range, ledbat_.base_delay().value_or(0)}, context, now);
@@ -196,7 +210,7 @@ void Channel::on_have(ChunkRange announced, ChannelContext& context, Now now) {
 }
 
 // Of a live feed a peer keeps no more than its window behind the newest chunk (6.2 #148).
-void Channel::note_peer_has(ChunkRange range, ChannelContext& context, Now now) {
+std::uint64_t Channel::note_peer_has(ChunkRange range, ChannelContext& context, Now now) {
   if (options_.live) {
     peer_end_ = std::max(peer_end_, range.end);
     const std::uint64_t window = capabilities_.discard_window;
@@ -208,6 +222,7 @@ void Channel::note_peer_has(ChunkRange range, ChannelContext& context, Now now) 
   const std::uint64_t before = peer_has_.count();
   if (!range.empty()) peer_has_.insert(range);
   if (peer_has_.count() != before) context.on_peer_has(*this, range, now);
+  return peer_has_.count() - std::min(before, peer_has_.count());
 }
 
 // A peer that unchokes and then does not serve is slow (12.6.9, UNCHOKE.2).

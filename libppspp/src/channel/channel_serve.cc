@@ -16,6 +16,7 @@ constexpr Microseconds kLiveProbeTimeout = std::chrono::milliseconds(500);
 constexpr std::uint64_t kImpatientChunks = 64;
 constexpr int kImpatientProbes = 4;
 constexpr Microseconds kLossyFor = std::chrono::seconds(10);
+constexpr Microseconds kDoubtFor = std::chrono::seconds(2);
 constexpr Microseconds kCrowdedFor = std::chrono::seconds(1);
 
 }  // namespace
@@ -42,7 +43,7 @@ void Channel::on_request(ChunkRange asked, ChannelContext& context, Now now) {
   parts.clear();
   sent_.subtract_from(range, parts);
   for (const ChunkRange part : parts) {
-    if (!queue_lacking(part)) break;
+    if (!queue_lacking(part, context, now)) break;
   }
   // What it asks for it has not got, though an ACK or HAVE that was damaged may have said so; of a
   // feed it would not even hear of it.
@@ -56,21 +57,39 @@ void Channel::note_interest(Now now) {
 
 // But for what the peer has said that it has: who asks for that again, or acknowledges what it asks
 // for before it has left, would keep us busy for ever (12.6.4, 12.6.6). Some of it is sent again,
-// as a peer may find a few chunks damaged.
-bool Channel::queue_lacking(ChunkRange range) {
+// as a peer may find a few chunks damaged; and what it never got of us, but no more than all there
+// is, as a damaged ACK may have named that.
+bool Channel::queue_lacking(ChunkRange range, const ChannelContext& context, Now now) {
+  const std::uint64_t not_of_us =
+      options_.live ? 0 : std::min(had_from_others_, context.chunk_count());
   for (int parts = 0; !range.empty() && parts < kMostParts; ++parts) {
     const ChunkRange had = intersection(peer_has_.next_run(range.begin), range);
     const ChunkRange lacking{range.begin, had.empty() ? range.end : had.begin};
     if (!lacking.empty() && !queue_request(lacking)) return false;
     if (had.empty()) return true;
-    const std::uint64_t most = kRepeatedChunks + chunks_delivered_ / kRepeatedShare;
+    const std::uint64_t most = kRepeatedChunks + chunks_delivered_ / kRepeatedShare + not_of_us;
     const std::uint64_t again = std::min(had.size(), most - std::min(most, repeated_));
     repeated_ += again;
     requests_refused_ += had.size() - again;
-    if (again != 0 && !queue_request({had.begin, had.begin + again})) return false;
+    if (again != 0) {
+      const ChunkRange part{had.begin, had.begin + again};
+      if (!queue_request(part)) return false;
+      peer_has_.erase(part);
+      if (not_of_us > 0) {
+        if (now.monotonic >= doubted_until_) peaks_sent_ = false;
+        doubt(now);
+      }
+    }
     range.begin = had.end;
   }
   return true;
+}
+
+// It lacked something that it was taken to have: it may lack the rest as well, and what hashes it has
+// is not known.
+void Channel::doubt(Now now) {
+  doubted_until_ = now.monotonic + kDoubtFor;
+  plan_.forget();
 }
 
 // What one peer asks for beyond its limit is dropped (12.6). It asks again when it misses it.
