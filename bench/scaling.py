@@ -32,7 +32,7 @@ def measure(bench):
 
 
 def transfer(bench, chunk_size, leechers, threads):
-    bench.fresh_output()
+    bench.fresh_output(leechers)
     option = ("--threads", threads)
     with bench.seed(chunk_size, *option) as source, contextlib.ExitStack() as stack:
         url = source.first_line()

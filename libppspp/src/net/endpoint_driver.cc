@@ -15,6 +15,15 @@ EndpointOptions fitting(EndpointOptions options, const UdpPort& port) {
   return options;
 }
 
+// The messages before the content. A chunk lies between one header and the next, so that the
+// processor does not guess where that is.
+void prefetch(std::span<const std::byte> datagram) {
+  constexpr std::size_t kLine = 64;
+  for (std::size_t at = 0; at < std::min(datagram.size(), 3 * kLine); at += kLine) {
+    __builtin_prefetch(datagram.data() + at);
+  }
+}
+
 }  // namespace
 
 EndpointDriver::EndpointDriver(boost::asio::io_context& io, std::unique_ptr<UdpPort> port,
@@ -88,8 +97,10 @@ void EndpointDriver::on_readable(UdpPort::Version version) {
     const auto datagrams = port_->receive(version);
     if (datagrams.empty()) break;
     const Now now = read_clocks();
-    for (const auto& datagram : datagrams) {
-      endpoint_.handle_datagram(datagram.bytes, datagram.from, now);
+    constexpr std::size_t kAhead = 4;
+    for (std::size_t i = 0; i < datagrams.size(); ++i) {
+      if (i + kAhead < datagrams.size()) prefetch(datagrams[i + kAhead].bytes);
+      endpoint_.handle_datagram(datagrams[i].bytes, datagrams[i].from, now);
     }
     compute_batch(now);
     endpoint_.flush(now);
