@@ -43,11 +43,12 @@ void refuse_method(const Exchange& to, const std::string& allowed) {
 
 // Answers when it is done: with the value as JSON, or nothing for void.
 template <typename T>
-std::function<void(Result<T>)> answer_later(const Exchange& to, int status = 200) {
+std::function<void(Result<T>)> answer_later(const Exchange& to,
+                                            int status = std::is_void_v<T> ? 204 : 200) {
   return [to, status](const Result<T>& result) {
     if (!result) return refuse(to, result.error());
     if constexpr (std::is_void_v<T>) {
-      to->respond(204, {}, "");
+      to->respond(status, {}, "");
     } else {
       answer(to, status, control::to_json(*result));
     }
