@@ -1,5 +1,6 @@
 #include "toml_directives.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <fstream>
@@ -19,6 +20,11 @@ std::string shown(const toml::node& node) {
   if (node.is_array()) return "a list";
   if (node.is_table()) return "a table";
   return "a value of another type";
+}
+
+bool is_control(char octet) {
+  const auto value = static_cast<unsigned char>(octet);
+  return (value < 0x20 && octet != '\t' && octet != '\n' && octet != '\r') || value == 0x7f;
 }
 
 std::string listed(const std::vector<std::string_view>& names) {
@@ -149,6 +155,16 @@ tl::expected<std::string, ConfigErrors> read_config_file(const std::filesystem::
 }
 
 std::optional<toml::table> parse_toml(std::string_view text, ConfigProblems& problems) {
+  // TOML allows them nowhere, and its parser takes for granted in places that none comes.
+  const auto control = std::ranges::find_if(text, is_control);
+  if (control != text.end()) {
+    const auto line = 1 + std::count(text.begin(), control, '\n');
+    const toml::source_position where{static_cast<toml::source_index>(line), 1};
+    problems.add({where, where, {}},
+                 fmt::format("this is not TOML: there is a control character, 0x{:02x}; remove it",
+                             static_cast<unsigned char>(*control)));
+    return std::nullopt;
+  }
   toml::parse_result parsed = toml::parse(text);
   if (parsed) return std::move(parsed).table();
   problems.add(parsed.error().source(),

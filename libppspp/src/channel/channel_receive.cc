@@ -131,8 +131,8 @@ void Channel::make_room_for_early_hash() {
   }
 }
 
-// A damaged ACK or HAVE names a wrong range, most often one far beyond the end: none of it holds. Up
-// to the end of the tree it may reach, as a bin does.
+// A damaged ACK or HAVE names a wrong range, most often one far beyond the end: none of it holds.
+// It may reach to the end of the tree, as a bin does.
 ChunkRange Channel::believable(ChunkRange named, const ChannelContext& context) const {
   const std::uint64_t count = context.chunk_count();
   if (!options_.live && count != 0 && named.end > std::bit_ceil(count)) return {};

@@ -85,8 +85,8 @@ bool Channel::queue_lacking(ChunkRange range, const ChannelContext& context, Now
   return true;
 }
 
-// It lacked something that it was taken to have: it may lack the rest as well, and what hashes it has
-// is not known.
+// It lacked something that it was taken to have: it may lack the rest as well, and what hashes it
+// has is not known.
 void Channel::doubt(Now now) {
   doubted_until_ = now.monotonic + kDoubtFor;
   plan_.forget();
