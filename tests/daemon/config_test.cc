@@ -225,6 +225,7 @@ TEST_CASE("each wrong value is answered with what would be right") {
       {"[[schedule]]\nname = \"a\"\nfrom = \"24:00\"\nto = \"08:00\"", "write \"00:00\""},
       {"[[schedule]]\nname = \"a\"\n[[schedule]]\nname = \"a\"", "another schedule"},
       {"[node\n", "not TOML"},
+      {"[.node]", "not TOML"},
       {std::string_view("[log]\n[\0004]", 10), "c.toml:2: this is not TOML: there is a control"},
       {"[log]\nlevel = \"info\"\nlevel = \"debug\"", "not TOML"},
   };
