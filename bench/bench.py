@@ -77,7 +77,8 @@ class Bench:
     def fresh_output(self, copies=1):
         shutil.rmtree(self.out, ignore_errors=True)
         self.out.mkdir()
-        self.touch_memory(copies * self.options.size)
+        if not self.options.memory:  # which compares no times, and would fill the disk
+            self.touch_memory(copies * self.options.size)
         return self.out / "content"
 
     def touch_memory(self, octets):
@@ -446,8 +447,9 @@ def print_live(result):
 def arguments():
     parser = argparse.ArgumentParser(prog="script/bench", description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=3, help="the median of so many (3)")
-    parser.add_argument("--size", type=size_of, default=GIB, help="of the content, as 512M (1G). Where the host of a virtual machine takes back "
-                             "memory that is free, 256M gives figures that repeat")
+    parser.add_argument("--size", type=size_of, default=GIB,
+                        help="of the content, as 512M (1G). Where the host of a virtual machine "
+                             "takes back memory that is free, 256M gives figures that repeat")
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE", help="write the figures there")
     parser.add_argument("--memory", action="store_true",
                         help="instead: peak memory at --size, at 16 and at 256 times that")

@@ -53,7 +53,7 @@ def transfer(bench, chunk_size, enough):
 
 def part(bench, chunk_size, enough):
     """As bench.ppspp, until `enough` octets have arrived."""
-    output = bench.fresh_output(0)
+    output = bench.fresh_output()
     with bench.seed(chunk_size) as source:
         url = source.first_line(bench.options.timeout)
         with bench.get(url, output) as receiver:

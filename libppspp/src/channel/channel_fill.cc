@@ -15,6 +15,7 @@ constexpr std::uint64_t kSearchAfterBytes = 128 << 10;
 constexpr Microseconds kStoreRetry = std::chrono::milliseconds(10);
 // A hash above so many chunks is worth sending twice on a path that loses datagrams.
 constexpr std::size_t kHashesWorthRepeating = 3;
+// A path may well lose so many probes in a row.
 constexpr int kProbesBeforeDoubt = 2;
 // A datagram to a peer that ought to be choked and does not know the word.
 constexpr Microseconds kTrickleEvery = std::chrono::seconds(1);
