@@ -25,6 +25,16 @@ constexpr T big_endian(T value) {
   }
 }
 
+// Whether there is nothing but zeros: of a hash the first word tells.
+inline bool is_all_zero(std::span<const std::byte> octets) {
+  std::uint64_t word = 0;
+  for (; octets.size() >= sizeof word; octets = octets.subspan(sizeof word)) {
+    std::memcpy(&word, octets.data(), sizeof word);
+    if (word != 0) return false;
+  }
+  return std::ranges::all_of(octets, [](std::byte octet) { return octet == std::byte{0}; });
+}
+
 // Reads big-endian fields from the front of a buffer. The first read past the end makes the reader
 // fail for good: later reads return zero or an empty span. Decode a whole message, then ask ok()
 // once. Zero is a valid message type (HANDSHAKE): ask at_end() before reading a type.

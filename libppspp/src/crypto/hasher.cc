@@ -4,8 +4,10 @@
 #include <openssl/sha.h>
 
 #include <algorithm>
+#include <cstring>
 
 #include "base/assert.h"
+#include "base/bytes.h"
 
 namespace ppspp {
 namespace {
@@ -14,11 +16,10 @@ namespace {
 // and frees a context, which costs as much as the hash of a pair.
 template <typename Context, int (*kInit)(Context*), int (*kUpdate)(Context*, const void*, size_t),
           int (*kFinal)(unsigned char*, Context*)>
-void digest(std::span<const std::byte> first, std::span<const std::byte> second, std::byte* out) {
+void digest(std::span<const std::byte> data, std::byte* out) {
   Context context;
   bool ok = kInit(&context) == 1;
-  ok = ok && kUpdate(&context, first.data(), first.size()) == 1;
-  ok = ok && (second.empty() || kUpdate(&context, second.data(), second.size()) == 1);
+  ok = ok && kUpdate(&context, data.data(), data.size()) == 1;
   ok = ok && kFinal(reinterpret_cast<unsigned char*>(out), &context) == 1;
   PPSPP_ASSERT(ok);  // there is no input that they refuse
 }
@@ -39,7 +40,7 @@ Digest Digest::zero(std::size_t size) {
 }
 
 bool Digest::is_zero() const {
-  return std::ranges::all_of(octets_, [](std::byte octet) { return octet == std::byte{0}; });
+  return is_all_zero(octets_);
 }
 
 std::string Digest::to_hex() const {
@@ -52,28 +53,27 @@ std::string Digest::to_hex() const {
   return text;
 }
 
-void Hasher::hash_row(std::span<const std::byte> first, std::span<const std::byte> second,
-                      std::byte* out) const {
+void Hasher::hash(std::span<const std::byte> data, std::byte* out) const {
   switch (function_) {
     case HashFunction::sha1:
-      return digest<SHA_CTX, SHA1_Init, SHA1_Update, SHA1_Final>(first, second, out);
+      return digest<SHA_CTX, SHA1_Init, SHA1_Update, SHA1_Final>(data, out);
     case HashFunction::sha224:
-      return digest<SHA256_CTX, SHA224_Init, SHA224_Update, SHA224_Final>(first, second, out);
+      return digest<SHA256_CTX, SHA224_Init, SHA224_Update, SHA224_Final>(data, out);
     case HashFunction::sha256:
-      return digest<SHA256_CTX, SHA256_Init, SHA256_Update, SHA256_Final>(first, second, out);
+      return digest<SHA256_CTX, SHA256_Init, SHA256_Update, SHA256_Final>(data, out);
     case HashFunction::sha384:
-      return digest<SHA512_CTX, SHA384_Init, SHA384_Update, SHA384_Final>(first, second, out);
+      return digest<SHA512_CTX, SHA384_Init, SHA384_Update, SHA384_Final>(data, out);
     case HashFunction::sha512:
-      return digest<SHA512_CTX, SHA512_Init, SHA512_Update, SHA512_Final>(first, second, out);
+      return digest<SHA512_CTX, SHA512_Init, SHA512_Update, SHA512_Final>(data, out);
   }
 }
 
-void Hasher::hash(std::span<const std::byte> data, std::byte* out) const {
-  hash_row(data, {}, out);
-}
-
+// In a row, so that whole blocks are hashed where they stand.
 void Hasher::hash_pair(const std::byte* left, const std::byte* right, std::byte* out) const {
-  hash_row({left, size()}, {right, size()}, out);
+  std::array<std::byte, 2 * kMaxDigestSize> row;
+  std::memcpy(row.data(), left, size());
+  std::memcpy(row.data() + size(), right, size());
+  hash(std::span(row).first(2 * size()), out);
 }
 
 Digest Hasher::hash_pair(const Digest& left, const Digest& right) const {

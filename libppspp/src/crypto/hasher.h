@@ -55,9 +55,6 @@ class Hasher {
                  std::span<std::byte> out, LazyMultiBuffer* together = nullptr) const;
 
  private:
-  void hash_row(std::span<const std::byte> first, std::span<const std::byte> second,
-                std::byte* out) const;
-
   HashFunction function_;
 };
 

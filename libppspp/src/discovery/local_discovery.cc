@@ -172,7 +172,7 @@ bool LocalDiscovery::may_ask(const TransportAddress& from, TimePoint now) {
           sources_.begin(), sources_.end(),
           [](const auto& a, const auto& b) { return a.second.since() < b.second.since(); }));
     }
-    known = sources_.emplace(source, TokenBucket(kEachQuestion, kQuestionsAtOnce)).first;
+    known = sources_.emplace(source, Pace(kEachQuestion, kQuestionsAtOnce)).first;
   }
   return known->second.take(now);
 }
@@ -332,7 +332,7 @@ void LocalDiscovery::begin_query(TimePoint now) {
 
 TimePoint LocalDiscovery::deadline() const {
   TimePoint next = kNever;
-  const auto no_sooner = [&](TimePoint at, const TokenBucket& bucket) {
+  const auto no_sooner = [&](TimePoint at, const Pace& bucket) {
     next = std::min(next, std::max(at, bucket.next(TimePoint::min())));
   };
   if (!links_.empty() && questions_ != Questions::none) {

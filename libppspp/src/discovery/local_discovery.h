@@ -19,7 +19,7 @@
 #include <vector>
 
 #include "discovery/local_messages.h"
-#include "discovery/token_bucket.h"
+#include "discovery/pace.h"
 #include "ppspp/address_rules.h"
 #include "ppspp/local_discovery_counters.h"
 #include "ppspp/random_source.h"
@@ -188,9 +188,9 @@ class LocalDiscovery {
   std::size_t query_links_ = 0;  // links that it has not gone to yet, the last ones of links_
   std::deque<Question> ours_, heard_;
   std::vector<PendingAnswer> answers_;
-  std::map<Source, TokenBucket> sources_;
-  TokenBucket query_bucket_;
-  TokenBucket answer_bucket_;
+  std::map<Source, Pace> sources_;
+  Pace query_bucket_;
+  Pace answer_bucket_;
   std::deque<Found> found_;
   LocalDiscoveryCounters counters_;
 };

@@ -76,17 +76,16 @@ StoreStatus FileChunkStore::read(std::uint64_t offset,
     return fail_with({Errc::invalid_argument, "read beyond the end of " + path_.string()});
   }
   const bool no_wait = no_wait_works_ && ready_ != nullptr;
-  ReadOutcome outcome = read_pieces(file_.fd(), offset, pieces, no_wait ? RWF_NOWAIT : 0);
-  if (outcome == ReadOutcome::unsupported && no_wait) {
+  PieceRead outcome = read_pieces(file_.fd(), offset, pieces, no_wait ? RWF_NOWAIT : 0);
+  if (outcome == PieceRead::unsupported && no_wait) {
     no_wait_works_ = false;
     outcome = read_pieces(file_.fd(), offset, pieces, 0);
-  } else if (no_wait &&
-             (outcome == ReadOutcome::would_block || outcome == ReadOutcome::short_read)) {
+  } else if (no_wait && (outcome == PieceRead::would_block || outcome == PieceRead::short_read)) {
     // Without waiting, a short read may just as well mean that only its front is in the cache.
     if (wait_for_pages(offset, size)) return StoreStatus::not_yet;
     outcome = read_pieces(file_.fd(), offset, pieces, 0);
   }
-  if (outcome != ReadOutcome::done) return fail_read(outcome);
+  if (outcome != PieceRead::done) return fail_read(outcome);
   look_at_file();
   return StoreStatus::done;
 }
@@ -107,8 +106,8 @@ bool FileChunkStore::wait_for_pages(std::uint64_t offset, std::uint64_t size) {
   return true;
 }
 
-StoreStatus FileChunkStore::fail_read(ReadOutcome outcome) {
-  if (outcome != ReadOutcome::short_read) {
+StoreStatus FileChunkStore::fail_read(PieceRead outcome) {
+  if (outcome != PieceRead::short_read) {
     return fail_with(system_error(errno, "cannot read", path_));
   }
   const std::string_view what =

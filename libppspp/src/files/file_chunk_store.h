@@ -136,7 +136,7 @@ class FileChunkStore final : public ChunkStore {
   FileChunkStore(Mode mode, std::filesystem::path path, FileHandle file, StoreReady ready);
 
   bool wait_for_pages(std::uint64_t offset, std::uint64_t size);
-  StoreStatus fail_read(ReadOutcome outcome);
+  StoreStatus fail_read(PieceRead outcome);
   StoreStatus fail_write(int error_number);
   StoreStatus fail_with(Error error);
   bool begin_changing();

@@ -52,8 +52,8 @@ bool is_unsupported(int error_number) {
 
 }  // namespace
 
-ReadOutcome read_pieces(int fd, std::uint64_t offset, std::span<const std::span<std::byte>> pieces,
-                        int flags) {
+PieceRead read_pieces(int fd, std::uint64_t offset, std::span<const std::span<std::byte>> pieces,
+                      int flags) {
   while (!pieces.empty()) {
     const auto batch = pieces.first(std::min(kPiecesAtOnce, pieces.size()));
     pieces = pieces.subspan(batch.size());
@@ -62,14 +62,14 @@ ReadOutcome read_pieces(int fd, std::uint64_t offset, std::span<const std::span<
       const ssize_t got =
           preadv2(fd, vectors.data(), vectors.count(), static_cast<off_t>(offset), flags);
       if (got < 0 && errno == EINTR) continue;
-      if (got < 0 && errno == EAGAIN) return ReadOutcome::would_block;
-      if (got < 0) return is_unsupported(errno) ? ReadOutcome::unsupported : ReadOutcome::error;
-      if (got == 0) return ReadOutcome::short_read;
+      if (got < 0 && errno == EAGAIN) return PieceRead::would_block;
+      if (got < 0) return is_unsupported(errno) ? PieceRead::unsupported : PieceRead::error;
+      if (got == 0) return PieceRead::short_read;
       vectors.drop_front(static_cast<std::size_t>(got));
       offset += static_cast<std::uint64_t>(got);
     }
   }
-  return ReadOutcome::done;
+  return PieceRead::done;
 }
 
 bool write_pieces(int fd, std::uint64_t offset,

@@ -21,7 +21,7 @@ constexpr bool fits(std::uint64_t offset, std::uint64_t size, std::uint64_t leng
   return offset <= length && size <= length - offset;
 }
 
-enum class ReadOutcome {
+enum class PieceRead {
   done,
   would_block,  // with RWF_NOWAIT: not in the page cache
   unsupported,  // the file system does not know these flags
@@ -30,8 +30,8 @@ enum class ReadOutcome {
 };
 
 // Fills the pieces, one behind the other, from `offset` on. `flags` as for preadv2().
-ReadOutcome read_pieces(int fd, std::uint64_t offset, std::span<const std::span<std::byte>> pieces,
-                        int flags);
+PieceRead read_pieces(int fd, std::uint64_t offset, std::span<const std::span<std::byte>> pieces,
+                      int flags);
 // Writes all, or returns false with errno.
 bool write_pieces(int fd, std::uint64_t offset, std::span<const std::span<const std::byte>> pieces);
 

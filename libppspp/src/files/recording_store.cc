@@ -68,13 +68,13 @@ StoreStatus RecordingStore::read(std::uint64_t offset,
   if (!fits(offset, total_size(pieces), length)) {
     return fail_with({Errc::invalid_argument, "read beyond the end of " + path_.string()});
   }
-  const ReadOutcome outcome = read_pieces(file_.fd(), offset, pieces, 0);
-  if (outcome == ReadOutcome::short_read) {
+  const PieceRead outcome = read_pieces(file_.fd(), offset, pieces, 0);
+  if (outcome == PieceRead::short_read) {
     return fail_with({Errc::content_changed,
                       fmt::format("{} was shortened by another program while it was being recorded",
                                   path_.string())});
   }
-  if (outcome != ReadOutcome::done) return fail_with(system_error(errno, "cannot read", path_));
+  if (outcome != PieceRead::done) return fail_with(system_error(errno, "cannot read", path_));
   look_at_file();
   return StoreStatus::done;
 }

@@ -6,12 +6,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <thread>
 #include <utility>
 #include <vector>
+
+#include "base/bytes.h"
 
 namespace ppspp {
 namespace {
@@ -93,8 +94,7 @@ bool StateFile::read_records() {
     if (!found || (record_ && record_->generation > found->generation)) continue;
     record_ = std::move(found);
   }
-  const auto is_zero = [](std::byte octet) { return octet == std::byte{0}; };
-  return record_ || std::ranges::all_of(slots, is_zero);
+  return record_ || is_all_zero(slots);
 }
 
 Result<void> StateFile::save(ResumeRecord record) {

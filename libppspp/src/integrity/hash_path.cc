@@ -4,10 +4,6 @@
 
 namespace ppspp {
 
-bool is_empty_hash(std::span<const std::byte> hash) {
-  return std::ranges::all_of(hash, [](std::byte octet) { return octet == std::byte{0}; });
-}
-
 // Hashes that are asked for one after the other stand near each other in a datagram, whose chunks
 // may share them: looking from the last place outwards takes a few steps, however long the list.
 const ClaimedHash* ClaimFinder::find(Bin bin, std::size_t size,

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <span>
 
+#include "base/bytes.h"
 #include "bins/bin.h"
 #include "crypto/hasher.h"
 
@@ -26,7 +27,9 @@ enum class Verdict : std::uint8_t {
 };
 
 // All zeros: the hash of empty leaves, and of nodes with nothing else below (5.1).
-bool is_empty_hash(std::span<const std::byte> hash);
+inline bool is_empty_hash(std::span<const std::byte> hash) {
+  return is_all_zero(hash);
+}
 
 // Finds hashes by their node. One object for a stream of datagrams: remembers where it was.
 class ClaimFinder {

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "base/assert.h"
+#include "base/bytes.h"
 #include "bins/peaks.h"
 
 namespace ppspp {
@@ -43,7 +44,7 @@ bool MerkleTree::contains(Bin bin) const {
 }
 
 bool MerkleTree::is_known(Bin bin) const {
-  return !is_zero(place(bin), digest_size_);
+  return !is_all_zero(node(bin));
 }
 
 std::span<const std::byte> MerkleTree::node(Bin bin) const {

@@ -43,7 +43,7 @@ AvahiBrowsers::AvahiBrowsers(std::uint64_t instance, Sink on_found, std::functio
     : instance_(instance), on_found_(std::move(on_found)), on_change_(std::move(on_change)) {}
 
 AvahiProgress AvahiBrowsers::update(AvahiClient* client, const std::vector<SwarmId>& wanted,
-                                    TokenBucket& pace, TimePoint now) {
+                                    Pace& pace, TimePoint now) {
   const std::unordered_set<SwarmId> keep(wanted.begin(), wanted.end());
   bool gone = false;  // what is left is freed with the client
   std::erase_if(browsers_, [&](auto& entry) {

@@ -34,7 +34,7 @@ class AvahiBrowsers {
   AvahiBrowsers(const AvahiBrowsers&) = delete;
   AvahiBrowsers& operator=(const AvahiBrowsers&) = delete;
 
-  AvahiProgress update(AvahiClient* client, const std::vector<SwarmId>& wanted, TokenBucket& pace,
+  AvahiProgress update(AvahiClient* client, const std::vector<SwarmId>& wanted, Pace& pace,
                        TimePoint now);
   // Those that are there are looked up again.
   void ask_again(const SwarmId& swarm, TimePoint now);

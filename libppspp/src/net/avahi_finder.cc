@@ -67,7 +67,7 @@ class AvahiFinder final : public ServiceFinder {
   ServiceChoice choice_;
   AvahiPublisher publisher_;
   AvahiBrowsers browsers_;
-  TokenBucket pace_{kEachChange, kChangesAtOnce};
+  Pace pace_{kEachChange, kChangesAtOnce};
   asio::steady_timer timer_;
   std::chrono::steady_clock::duration pause_ = kTryAgain;
   std::chrono::steady_clock::time_point connected_at_, called_at_;

@@ -51,7 +51,7 @@ void AvahiPublisher::set_links(const std::vector<LocalLink>& links) {
 }
 
 AvahiProgress AvahiPublisher::update(AvahiClient* client, const std::vector<SwarmId>& wanted,
-                                     TokenBucket& pace, TimePoint now) {
+                                     Pace& pace, TimePoint now) {
   if (std::exchange(links_changed_, false) || host_.state == AVAHI_ENTRY_GROUP_COLLISION) {
     const unsigned attempt = host_.attempt;
     const bool collision = host_.state == AVAHI_ENTRY_GROUP_COLLISION;

@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "discovery/dns_sd.h"
-#include "discovery/token_bucket.h"
+#include "discovery/pace.h"
 
 namespace ppspp {
 
@@ -33,7 +33,7 @@ class AvahiPublisher {
 
   void set_links(const std::vector<LocalLink>& links);
   // Makes what is published what is wanted, as far as `pace` allows.
-  AvahiProgress update(AvahiClient* client, const std::vector<SwarmId>& wanted, TokenBucket& pace,
+  AvahiProgress update(AvahiClient* client, const std::vector<SwarmId>& wanted, Pace& pace,
                        TimePoint now);
   void free_all();  // while the client lives
   void forget();    // freeing the client has freed all

@@ -97,7 +97,7 @@ void EndpointDriver::on_readable(UdpPort::Version version) {
     const auto datagrams = port_->receive(version);
     if (datagrams.empty()) break;
     const Now now = read_clocks();
-    constexpr std::size_t kAhead = 4;
+    constexpr std::size_t kAhead = 8;
     for (std::size_t i = 0; i < datagrams.size(); ++i) {
       if (i + kAhead < datagrams.size()) prefetch(datagrams[i + kAhead].bytes);
       endpoint_.handle_datagram(datagrams[i].bytes, datagrams[i].from, now);

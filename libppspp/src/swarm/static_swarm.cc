@@ -218,7 +218,14 @@ void StaticSwarm::flush(Now now) {
     gather_hashes(0);
     scratch_.work.finish_hashes();
   }
-  for (const Received& received : batch_) accept(received, now);
+  constexpr std::size_t kAhead = 6;
+  for (std::size_t i = 0; i < batch_.size(); ++i) {
+    if (i + kAhead < batch_.size()) {
+      const auto hashes = hashes_of(batch_[i + kAhead].chunk, true);
+      if (!hashes.empty()) __builtin_prefetch(hashes.front().hash.data());
+    }
+    accept(batch_[i], now);
+  }
   write_run(now);
   batch_.clear();
   check_complete(now);

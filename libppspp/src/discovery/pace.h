@@ -8,9 +8,9 @@
 
 namespace ppspp {
 
-class TokenBucket {
+class Pace {
  public:
-  TokenBucket(Microseconds each, std::int64_t at_once) : each_(each), full_(each * at_once) {}
+  Pace(Microseconds each, std::int64_t at_once) : each_(each), full_(each * at_once) {}
 
   bool take(TimePoint now) {
     if (next(now) > now) return false;
