@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import pathlib
+import random
 import re
 import shutil
 import signal
@@ -78,12 +79,12 @@ class Bench:
         shutil.rmtree(self.out, ignore_errors=True)
         self.out.mkdir()
         if not self.options.memory:  # which compares no times, and would fill the disk
-            self.touch_memory(copies * self.options.size)
+            self.touch_memory(copies * (self.options.size + self.options.size // 8) + (64 << 20))
         return self.out / "content"
 
     def touch_memory(self, octets):
         """What a host has taken back from a virtual machine costs seconds per GiB when it is used
-        again; whoever comes first would pay for all."""
+        again; whoever comes first would pay for all. A download needs its hash tree besides."""
         zeros = bytes(8 << 20)
         with open(self.path("touched"), "wb") as file:
             for _ in range(0, octets, len(zeros)):
@@ -321,7 +322,8 @@ def attempt(name, run):
 
 
 def compare(bench, options):
-    """All candidates in turn, and that several times, so that a slow minute hits them all."""
+    """All candidates in turn, and that several times, so that a slow minute hits them all; each time
+    in another order, so that none always comes behind the same one."""
     candidates = [c for c in bench.candidates() if not options.only or c[1] in options.only]
     runs, reasons = {c[0]: [] for c in candidates}, {}
     def wanted(part):
@@ -330,7 +332,7 @@ def compare(bench, options):
         write_content(bench.file, options.size)
     for number in range(options.runs if candidates else 0):
         say(f"run {number + 1} of {options.runs}")
-        for name, _, transfer in candidates:
+        for name, _, transfer in random.sample(candidates, len(candidates)):
             result, reason = attempt(name, transfer)
             if result:
                 runs[name].append(result)

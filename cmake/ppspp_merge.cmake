@@ -51,6 +51,9 @@ set(PPSPP_UNMERGED
   tools/udp_input.cc
 )
 foreach(source IN LISTS PPSPP_UNMERGED)
+  if(source MATCHES "^tests/" AND NOT PPSPP_BUILD_TESTS)
+    continue()
+  endif()
   get_filename_component(directory "${source}" DIRECTORY)
   while(NOT EXISTS "${PROJECT_SOURCE_DIR}/${directory}/CMakeLists.txt")
     get_filename_component(directory "${directory}" DIRECTORY)

@@ -2,6 +2,7 @@
 option(PPSPP_BUILD_TESTS "Build the tests and the replay of the fuzz corpora" ON)
 option(PPSPP_BUILD_FUZZ "Build the fuzz targets, as replays of their corpora unless PPSPP_FUZZ" ON)
 option(PPSPP_BUILD_BENCH "Build the benchmark programs of script/bench" OFF)
+option(PPSPP_LTO "Optimise across sources, when a program is linked: half a minute for each" OFF)
 option(PPSPP_PRECOMPILE "Compile common headers once: faster full builds, without ccache" OFF)
 set(PPSPP_MERGE OFF CACHE STRING
   "Compile several sources of a target at once: faster full builds; OFF, TESTS (only theirs) or ON")
@@ -32,6 +33,17 @@ endif()
 set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG -fno-tree-slp-vectorize")
 if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
   set(CMAKE_BUILD_TYPE Release CACHE STRING "" FORCE)
+endif()
+
+# 5 % of a transfer's CPU time, and programs that are smaller by a quarter. Two types of one name are
+# an error that shows only here.
+if(PPSPP_LTO)
+  include(CheckIPOSupported)
+  check_ipo_supported(RESULT PPSPP_HAS_LTO LANGUAGES CXX)
+  set(CMAKE_INTERPROCEDURAL_OPTIMIZATION ${PPSPP_HAS_LTO})
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    add_link_options(-Werror=odr)
+  endif()
 endif()
 
 add_library(ppspp_compile_options INTERFACE)

@@ -183,6 +183,45 @@ TEST_SUITE("endpoint/fetching") {
     CHECK(f.node->status().verified_bytes == 5 * 1'024);
   }
 
+  TEST_CASE(
+      "of many chunks that come at once the wrong ones are refused, and they alone (12.6.5)") {
+    Rng rng(seed());
+    for (const std::size_t wrong : {0, 1, 2, 5}) {
+      Fetching f;
+      REQUIRE(f.peer->open({Have{{0, 49}}}));
+      f.peer->hear();
+      std::set<ChunkIndex> refused;
+      while (refused.size() < wrong) refused.insert(rng.below(20));
+      std::vector<Message> messages;
+      for (ChunkIndex chunk = 0; chunk < 20; ++chunk) {
+        auto more = f.original.with_proof(chunk);
+        if (refused.contains(chunk)) more.back() = f.wrong(chunk);
+        messages.insert(messages.end(), more.begin(), more.end());
+      }
+      f.peer->say(messages);
+      f.peer->hear();
+      CHECK(f.node->status().chunks_rejected == wrong);
+      CHECK(f.node->status().chunks_unverifiable == 0);
+      CHECK(f.node->status().verified_bytes == (20 - wrong) * 1'024);
+    }
+  }
+
+  TEST_CASE("all the chunks under a node need no more than the proof of the first (5.3, 5.4)") {
+    Fetching f;
+    REQUIRE(f.peer->open({Have{{0, 49}}}));
+    f.peer->hear();
+    std::vector<Message> messages = f.original.with_proof(16);
+    for (ChunkIndex chunk = 17; chunk < 32; ++chunk) messages.push_back(f.original.data(chunk));
+    f.peer->say(messages);
+    f.peer->hear();
+    CHECK(f.node->status().verified_bytes == 16 * 1'024);
+    // Whoever asks for one of them gets what proves it.
+    const auto watcher = f.watcher();
+    watcher->say({Request{{21, 22}}});
+    const auto hashes = watcher->hear_all<Integrity>();
+    CHECK(hashes.size() + 1 == f.original.with_proof(21).size());
+  }
+
   TEST_CASE("HAVE is an update: what was announced before still counts (3.2 #66)") {
     Fetching f;
     REQUIRE(f.peer->open({Have{{0, 10}}}));

@@ -48,6 +48,23 @@ class Receiver {
   }
   Verdict accept(ChunkIndex chunk) { return accept(chunk, needed(chunk)); }
 
+  // The same for all chunks of a node, at once.
+  Verdict accept_all(Bin node, std::span<const ClaimedHash> hashes) {
+    const Verdict verdict = verifier_.verify_all(node, leaf_hashes(node), hashes);
+    for (ChunkIndex i = node.first_chunk(); i < node.chunks().end; ++i) {
+      if (verdict == Verdict::verified) has_[i] = true;
+    }
+    return verdict;
+  }
+  Octets leaf_hashes(Bin node) const {
+    Octets hashes;
+    for (ChunkIndex i = node.first_chunk(); i < node.chunks().end; ++i) {
+      const auto hash = reference_.node(Bin::leaf(i)).octets();
+      hashes.insert(hashes.end(), hash.begin(), hash.end());
+    }
+    return hashes;
+  }
+
   ContentVerifier& verifier() { return verifier_; }
   GuardedMemory& memory() { return memory_; }
 
@@ -76,6 +93,83 @@ TEST_SUITE("integrity/content_verifier") {
       CHECK(receiver.memory().copy() == reference.memory());
       CHECK(receiver.memory().guards_intact());
     }
+  }
+
+  TEST_CASE("the chunks of a node verify at once as they do one by one, on random nodes (5.3)") {
+    Rng rng(test::seed());
+    int nodes = 0;
+    for (int round = 0; round < 60; ++round) {
+      const Reference reference = test::random_reference(rng);
+      Receiver receiver(reference);
+      const std::uint64_t full = reference.content().size() / reference.chunk_size();
+      for (int step = 0; step < 10 && full > 1; ++step) {
+        const ChunkIndex first = rng.below(full - 1);
+        const Bin node =
+            first_bin_of({first, std::min(full, first + (ChunkIndex{1} << rng.below(9)))});
+        CAPTURE(node.number());
+        const Verdict verdict = receiver.accept_all(node, receiver.needed(first));
+        const Verdict one_by_one = receiver.accept(first);
+        REQUIRE(one_by_one == Verdict::verified);
+        REQUIRE(verdict == Verdict::verified);
+        for (const ChunkIndex chunk : {node.first_chunk(), node.chunks().end - 1}) {
+          REQUIRE(receiver.verifier().matches(chunk, reference.chunk(chunk)));
+        }
+        nodes += node.height() > 0 ? 1 : 0;
+      }
+      for (const ChunkIndex chunk : test::shuffled(reference.chunk_count(), rng)) {
+        REQUIRE(receiver.accept(chunk) == Verdict::verified);
+      }
+      CHECK(receiver.memory().copy() == reference.memory());
+      CHECK(receiver.memory().guards_intact());
+    }
+    CHECK(nodes > 50);
+  }
+
+  TEST_CASE(
+      "one wrong bit in any chunk of a node, or in its proof, leaves nothing behind (5.2 #92)") {
+    Rng rng(test::seed());
+    const Reference reference(test::random_content(64 * 512, rng), 512, HashFunction::sha256);
+    Receiver receiver(reference);
+    const Octets before = receiver.memory().copy();
+    const Bin node = bin_of({16, 32});
+    const std::vector<ClaimedHash> proof = receiver.needed(16);
+    Octets leaves = receiver.leaf_hashes(node);
+    for (std::size_t bit = 0; bit < leaves.size() * 8; ++bit) {
+      leaves[bit / 8] ^= std::byte{1} << static_cast<int>(bit % 8);
+      REQUIRE(receiver.verifier().verify_all(node, leaves, proof) == Verdict::wrong);
+      leaves[bit / 8] ^= std::byte{1} << static_cast<int>(bit % 8);
+    }
+    for (std::size_t i = 0; i < proof.size(); ++i) {
+      Octets changed(proof[i].hash.begin(), proof[i].hash.end());
+      std::vector<ClaimedHash> claims = proof;
+      claims[i].hash = changed;
+      changed[rng.below(changed.size())] ^= std::byte{1};
+      // Below the node nothing is asked of the proof, and something is computed above it.
+      const bool above = !node.contains(claims[i].bin);
+      const Verdict expected = above ? Verdict::wrong : Verdict::verified;
+      Receiver other(reference);
+      CHECK(other.verifier().verify_all(node, leaves, claims) == expected);
+    }
+    std::vector<ClaimedHash> some = proof;
+    std::erase_if(some, [&](const ClaimedHash& claim) { return claim.bin == node.sibling(); });
+    REQUIRE(some.size() + 1 == proof.size());
+    CHECK(receiver.verifier().verify_all(node, leaves, some) == Verdict::missing_hash);
+    CHECK(receiver.memory().copy() == before);
+    REQUIRE(receiver.verifier().verify_all(node, leaves, proof) == Verdict::verified);
+    // Known above: no proof is needed, and what is not there below is wrong.
+    leaves.back() ^= std::byte{1};
+    CHECK(receiver.verifier().verify_all(node, leaves, {}) == Verdict::wrong);
+    CHECK(receiver.memory().guards_intact());
+  }
+
+  TEST_CASE("a short last chunk, or one beyond the end, belongs to no node of full chunks") {
+    Rng rng(test::seed());
+    const Reference reference(test::random_content(7 * 512 + 40, rng), 512, HashFunction::sha256);
+    Receiver receiver(reference);
+    CHECK(receiver.accept_all(bin_of({4, 8}), receiver.needed(4)) == Verdict::wrong);
+    const Octets none(4 * 32);
+    CHECK(receiver.verifier().verify_all(bin_of({8, 12}), none, {}) == Verdict::missing_hash);
+    CHECK(receiver.accept_all(bin_of({4, 6}), receiver.needed(4)) == Verdict::verified);
   }
 
   TEST_CASE("what a chunk proved is kept: its path and the siblings, no more (5.3 #102)") {

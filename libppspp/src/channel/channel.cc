@@ -97,12 +97,7 @@ void Channel::handle_datagram(std::span<const std::byte> datagram, ChannelContex
   sent_since_received_ = 0;
   confirm_at_ = kNever;
   const std::uint32_t hashes = hashes_used_ = context.next_hash_number();
-  bool goes_on = true;
-  while (goes_on) {
-    const auto message = reader.next();
-    if (!message) break;
-    goes_on = handle_message(*message, hashes, context, now);
-  }
+  const bool goes_on = handle_messages(reader, hashes, context, now);
   look_for_losses(now);
   if (!goes_on) return;
   if (reader.error()) {

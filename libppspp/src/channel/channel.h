@@ -250,8 +250,8 @@ class Channel {
                                        Now now);
 
   // channel_receive.cc
-  bool handle_message(const Message& message, std::uint32_t datagram_hashes,
-                      ChannelContext& context, Now now);
+  bool handle_messages(DatagramReader& reader, std::uint32_t datagram_hashes,
+                       ChannelContext& context, Now now);
   void on_data(const Data& message, std::uint32_t datagram_hashes, ChannelContext& context,
                Now now);
   void on_chunk(ChunkIndex chunk, const Data& message, std::span<const std::byte> payload,

@@ -18,32 +18,37 @@ constexpr std::size_t kMaxEarlyHashes = 512;
 }  // namespace
 
 // Returns false if the rest of the datagram is not to be read.
-bool Channel::handle_message(const Message& message, std::uint32_t datagram_hashes,
-                             ChannelContext& context, Now now) {
-  if (const auto* handshake = std::get_if<Handshake>(&message)) {
-    return on_handshake(*handshake, context, now);
-  }
-  // The answer to our first datagram begins with a HANDSHAKE, or it is none (3.1.1(3)).
-  if (!established()) return false;
-  std::visit(
-      overloaded{
-          [&](const Data& m) { on_data(m, datagram_hashes, context, now); },
-          [&](const Ack& m) { on_ack(m, context, now); },
-          [&](const Have& m) { on_have(m.chunks, context, now); },
-          [&](const Integrity& m) { on_integrity(m, context); },
-          [&](const Request& m) { on_request(m.chunks, context, now); },
-          [&](const Cancel& m) { on_cancel(m.chunks); },
-          [&](const Choke&) { on_choke(context, now); },
-          [&](const Unchoke&) { on_unchoke(); },
-          [&](const SignedIntegrity& m) { context.receive_signature(*this, m, datagram_hashes); },
-          [&](const PexReq&) { on_pex_request(context, now); },
-          [&](const PexResV4& m) { on_pex_address(address_in(m), context, now); },
-          [&](const PexResV6& m) { on_pex_address(address_in(m), context, now); },
-          [&](const PexResCert& m) { on_pex_certificate(m.certificate, context, now); },
-          [](const Handshake&) {},
+bool Channel::handle_messages(DatagramReader& reader, std::uint32_t datagram_hashes,
+                              ChannelContext& context, Now now) {
+  const overloaded handle{
+      [&](const Data& m) { on_data(m, datagram_hashes, context, now); },
+      [&](const Ack& m) { on_ack(m, context, now); },
+      [&](const Have& m) { on_have(m.chunks, context, now); },
+      [&](const Integrity& m) { on_integrity(m, context); },
+      [&](const Request& m) { on_request(m.chunks, context, now); },
+      [&](const Cancel& m) { on_cancel(m.chunks); },
+      [&](const Choke&) { on_choke(context, now); },
+      [&](const Unchoke&) { on_unchoke(); },
+      [&](const SignedIntegrity& m) { context.receive_signature(*this, m, datagram_hashes); },
+      [&](const PexReq&) { on_pex_request(context, now); },
+      [&](const PexResV4& m) { on_pex_address(address_in(m), context, now); },
+      [&](const PexResV6& m) { on_pex_address(address_in(m), context, now); },
+      [&](const PexResCert& m) { on_pex_certificate(m.certificate, context, now); },
+  };
+  bool goes_on = true;
+  const overloaded handle_in_turn{
+      [&](const Handshake& m) { goes_on = on_handshake(m, context, now); },
+      [&](const auto& m) {
+        // The answer to our first datagram begins with a HANDSHAKE, or it is none (3.1.1(3)).
+        goes_on = established();
+        if (!goes_on) return;
+        handle(m);
+        goes_on = !closed();
       },
-      message);
-  return !closed();
+  };
+  while (goes_on && reader.next_to(handle_in_turn)) {
+  }
+  return goes_on;
 }
 
 void Channel::on_data(const Data& message, std::uint32_t datagram_hashes, ChannelContext& context,

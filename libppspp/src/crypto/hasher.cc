@@ -4,7 +4,6 @@
 #include <openssl/sha.h>
 
 #include <algorithm>
-#include <cstring>
 
 #include "base/assert.h"
 #include "base/bytes.h"
@@ -71,8 +70,8 @@ void Hasher::hash(std::span<const std::byte> data, std::byte* out) const {
 // In a row, so that whole blocks are hashed where they stand.
 void Hasher::hash_pair(const std::byte* left, const std::byte* right, std::byte* out) const {
   std::array<std::byte, 2 * kMaxDigestSize> row;
-  std::memcpy(row.data(), left, size());
-  std::memcpy(row.data() + size(), right, size());
+  copy_digest(row.data(), left, size());
+  copy_digest(row.data() + size(), right, size());
   hash(std::span(row).first(2 * size()), out);
 }
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <string>
 
@@ -31,6 +32,16 @@ class Digest {
   std::array<std::byte, kMaxDigestSize> octets_ = {};
   std::uint8_t size_ = 0;
 };
+
+// One of the usual size in one go.
+inline void copy_digest(std::byte* to, const std::byte* from, std::size_t size) {
+  constexpr std::size_t kUsual = digest_size(HashFunction::sha256);
+  if (size == kUsual) {
+    std::memcpy(to, from, kUsual);
+  } else {
+    std::memcpy(to, from, size);
+  }
+}
 
 // Computes digests of one function. Allocates nothing.
 class Hasher {

@@ -1,8 +1,8 @@
 #include "integrity/content_verifier.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
-#include <cstring>
 
 #include "base/assert.h"
 #include "bins/peaks.h"
@@ -76,6 +76,7 @@ void ContentVerifier::start(std::uint64_t chunk_count, std::span<std::byte> memo
                             std::span<const ClaimedHash> claims) {
   PPSPP_ASSERT(method_ != IntegrityMethod::none);
   tree_.emplace(chunk_count, hasher_.function(), memory);
+  has_peaks_ = false;
   set_peaks(claims);
   if (std::has_single_bit(chunk_count) && root_.size() == hasher_.size()) {
     tree_->set(peak_of(0, chunk_count), root_.octets());
@@ -90,6 +91,11 @@ bool ContentVerifier::accept_peaks(std::span<const ClaimedHash> claims) {
 
 void ContentVerifier::set_peaks(std::span<const ClaimedHash> claims) {
   for (const ClaimedHash& peak : leading_peaks(claims)) tree_->set(peak.bin, peak.hash);
+}
+
+bool ContentVerifier::has_peaks() {
+  has_peaks_ = has_peaks_ || (tree_ && tree_->peaks_known());
+  return has_peaks_;
 }
 
 MerkleTree& ContentVerifier::tree() {
@@ -111,7 +117,7 @@ Verdict ContentVerifier::verify(ChunkIndex chunk, std::span<const std::byte> pay
 Verdict ContentVerifier::verify(ChunkIndex chunk, std::span<const std::byte> payload,
                                 const std::byte* leaf_hash, std::span<const ClaimedHash> hashes) {
   return verify_leaf(chunk, payload.size(), hashes,
-                     [&](std::byte* out) { std::memcpy(out, leaf_hash, hasher_.size()); });
+                     [&](std::byte* out) { copy_digest(out, leaf_hash, hasher_.size()); });
 }
 
 // `leaf_hash` writes the chunk's hash, if it comes to that.
@@ -130,6 +136,44 @@ Verdict ContentVerifier::verify_leaf(ChunkIndex chunk, std::size_t size,
   const Verdict verdict = climb(FullTree{*tree_}, leaf, peak, hashes, finder_, hasher_, path);
   if (verdict == Verdict::verified) keep(*tree_, leaf, hasher_.size(), path);
   return verdict;
+}
+
+Verdict ContentVerifier::verify_all(Bin top, std::span<const std::byte> leaf_hashes,
+                                    std::span<const ClaimedHash> hashes) {
+  PPSPP_ASSERT(top.height() <= kMaxHeight);
+  if (!tree_ || !tree_->contains(top)) return Verdict::missing_hash;
+  if (!has_right_size(top.chunks().end - 1, chunk_size_)) return Verdict::wrong;
+  std::array<std::byte, ((2U << kMaxHeight) - 1) * kMaxDigestSize> room;
+  const auto nodes = hash_all(top, leaf_hashes, room);
+  HashPath path;
+  const std::size_t top_place = (top.chunk_count() - 1) * hasher_.size();
+  copy_digest(path.computed[0].data(), &nodes[top_place], hasher_.size());
+  const Bin peak = peak_of(top.first_chunk(), tree_->chunk_count());
+  const Verdict verdict = climb(FullTree{*tree_}, top, peak, hashes, finder_, hasher_, path);
+  if (verdict != Verdict::verified) return verdict;
+  keep(*tree_, top, hasher_.size(), path);
+  tree_->set_all(top, nodes);
+  return verdict;
+}
+
+// The nodes from `top` down, in the order of their numbers.
+std::span<const std::byte> ContentVerifier::hash_all(Bin top,
+                                                     std::span<const std::byte> leaf_hashes,
+                                                     std::span<std::byte> room) const {
+  const std::size_t size = hasher_.size();
+  const std::size_t count = top.chunk_count();
+  PPSPP_ASSERT(leaf_hashes.size() == count * size);
+  const auto nodes = room.first((2 * count - 1) * size);
+  for (std::size_t leaf = 0; leaf < count; ++leaf) {
+    copy_digest(&nodes[2 * leaf * size], &leaf_hashes[leaf * size], size);
+  }
+  for (std::size_t half = 1; half < count; half *= 2) {  // from a node to its children
+    for (std::size_t node = 2 * half - 1; node < 2 * count - 1; node += 4 * half) {
+      hasher_.hash_pair(&nodes[(node - half) * size], &nodes[(node + half) * size],
+                        &nodes[node * size]);
+    }
+  }
+  return nodes;
 }
 
 bool ContentVerifier::matches(ChunkIndex chunk, std::span<const std::byte> payload) {

@@ -51,6 +51,7 @@ class ContentVerifier {
   // they are not this tree's. Harmless when they are known already.
   bool accept_peaks(std::span<const ClaimedHash> peaks);
   bool has_tree() const { return tree_.has_value(); }
+  bool has_peaks();  // of the tree that was started
   MerkleTree& tree();
   const MerkleTree& tree() const;
 
@@ -62,6 +63,12 @@ class ContentVerifier {
   // The same with the chunk's hash, which was computed along with those of others.
   Verdict verify(ChunkIndex chunk, std::span<const std::byte> payload, const std::byte* leaf_hash,
                  std::span<const ClaimedHash> hashes);
+  // All the chunks of `top` at once, of full size and with their hashes in a row; `hashes` came
+  // with the first of them. Verified: all are genuine, and kept, whatever hashes came with the
+  // others. Anything else does not tell which of them: they are to be verified one by one.
+  static constexpr int kMaxHeight = 8;  // of `top`
+  Verdict verify_all(Bin top, std::span<const std::byte> leaf_hashes,
+                     std::span<const ClaimedHash> hashes);
 
   // Sender's side: is the payload still what the tree says? (For content_suspect stores.)
   bool matches(ChunkIndex chunk, std::span<const std::byte> payload);
@@ -70,6 +77,8 @@ class ContentVerifier {
   template <typename LeafHash>
   Verdict verify_leaf(ChunkIndex chunk, std::size_t size, std::span<const ClaimedHash> hashes,
                       const LeafHash& leaf_hash);
+  std::span<const std::byte> hash_all(Bin top, std::span<const std::byte> leaf_hashes,
+                                      std::span<std::byte> nodes) const;
   bool has_right_size(ChunkIndex chunk, std::size_t size) const;
   void set_peaks(std::span<const ClaimedHash> peaks);
 
@@ -80,6 +89,7 @@ class ContentVerifier {
   Digest root_;
   Hasher hasher_;
   std::optional<MerkleTree> tree_;
+  bool has_peaks_ = false;  // once known, they stay so
   ClaimFinder finder_;
 };
 

@@ -54,7 +54,13 @@ std::span<const std::byte> MerkleTree::node(Bin bin) const {
 void MerkleTree::set(Bin bin, std::span<const std::byte> hash) {
   PPSPP_ASSERT(contains(bin));
   PPSPP_ASSERT(hash.size() == digest_size_);
-  std::memcpy(place(bin), hash.data(), digest_size_);
+  copy_digest(place(bin), hash.data(), digest_size_);
+}
+
+void MerkleTree::set_all(Bin top, std::span<const std::byte> nodes) {
+  PPSPP_ASSERT(contains(top));
+  PPSPP_ASSERT(nodes.size() == (2 * top.chunk_count() - 1) * digest_size_);
+  std::memcpy(place(Bin::leaf(top.first_chunk())), nodes.data(), nodes.size());
 }
 
 void MerkleTree::set_from_children(Bin bin, Hasher& hasher) {

@@ -36,6 +36,8 @@ class MerkleTree {
   bool is_known(Bin bin) const;                        // not for bins beyond 2n - 2
   std::span<const std::byte> node(Bin bin) const;      // digest_size octets, zeros if unknown
   void set(Bin bin, std::span<const std::byte> hash);  // only for what contains()
+  // The node and all below it, in the order of their numbers.
+  void set_all(Bin top, std::span<const std::byte> nodes);
   // H(left child, right child) into the node's place. Not for leaves.
   void set_from_children(Bin bin, Hasher& hasher);
 

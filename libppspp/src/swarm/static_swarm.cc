@@ -13,6 +13,7 @@ namespace {
 
 // What a reader that tells its position only needs next.
 constexpr std::uint64_t kUrgentOctets = std::uint64_t{1} << 20;
+constexpr std::size_t kMostProved = std::size_t{1} << ContentVerifier::kMaxHeight;
 
 std::uint64_t chunks_of(std::uint64_t length, std::uint32_t chunk_size) {
   return length / chunk_size + (length % chunk_size != 0 ? 1 : 0);
@@ -217,6 +218,7 @@ void StaticSwarm::flush(Now now) {
   if (verifier_.has_tree()) {  // its own chunks may begin it
     gather_hashes(0);
     scratch_.work.finish_hashes();
+    prove_runs();
   }
   constexpr std::size_t kAhead = 6;
   for (std::size_t i = 0; i < batch_.size(); ++i) {
@@ -237,10 +239,47 @@ void StaticSwarm::prepare_flush(Now) {
   if (verifier_.has_tree()) gather_hashes(BatchWork::kLeastOctets);
 }
 
+// Most chunks come in the order of the content: those under one node make its hash, which one proof
+// is enough for.
+void StaticSwarm::prove_runs() {
+  if (detects_size() || !know_peaks(batch_.front())) return;
+  const std::size_t digest = digest_size(metadata_.hash);
+  for (std::size_t i = 0; i < batch_.size();) {
+    std::size_t count = 1;
+    for (; i + count < batch_.size() && batch_[i].work != BatchWork::kNone; ++count) {
+      const Received& next = batch_[i + count];
+      const bool follows = next.chunk.chunk == batch_[i].chunk.chunk + count &&
+                           next.work == batch_[i].work + count * digest;
+      if (!follows) break;
+    }
+    prove_run(std::span(batch_).subspan(i, count));
+    i += count;
+  }
+}
+
+void StaticSwarm::prove_run(std::span<Received> run) {
+  while (run.size() > 1) {
+    const ChunkIndex first = run.front().chunk.chunk;
+    const ChunkRange most = {first, first + std::min<std::size_t>(run.size(), kMostProved)};
+    const Bin top = first_bin_of(most);
+    const std::size_t count = top.chunk_count();
+    if (count > 1) {
+      const std::span leaf_hashes(hash_of(run.front()), count * digest_size(metadata_.hash));
+      const auto claims = hashes_of(run.front().chunk, false);
+      const bool proved = verifier_.verify_all(top, leaf_hashes, claims) == Verdict::verified;
+      for (Received& received : run.first(count)) received.proved = proved;
+    }
+    run = run.subspan(count);
+  }
+}
+
 void StaticSwarm::accept(const Received& received, Now now) {
   if (take_duplicate(received)) return;
   if (detects_size()) return accept_for_size(received, now);
   const ReceivedChunk& chunk = received.chunk;
+  if (received.proved) {
+    return queue_write(received.from, chunk.chunk, chunk.one_way_delay_us, chunk.payload, now);
+  }
   Verdict verdict = Verdict::missing_hash;
   if (know_peaks(received)) {
     const std::byte* const hash = hash_of(received);
@@ -257,7 +296,7 @@ void StaticSwarm::accept(const Received& received, Now now) {
 bool StaticSwarm::know_peaks(const Received& received) {
   if (metadata_.integrity == IntegrityMethod::none) return chunk_count_ != 0;
   if (!verifier_.has_tree()) return false;
-  if (verifier_.tree().peaks_known()) return true;
+  if (verifier_.has_peaks()) return true;
   // Peaks that did not fit into this datagram came in those before it.
   return verifier_.accept_peaks(hashes_of(received.chunk, false)) ||
          verifier_.accept_peaks(with_early_hashes(received));

@@ -87,6 +87,8 @@ class StaticSwarm final : public Swarm {
   ReadWindow window_from(ChunkIndex chunk) const;
   void cancel_unwanted();
 
+  void prove_runs();
+  void prove_run(std::span<Received> run);
   bool know_peaks(const Received& received);
   void accept(const Received& received, Now now);
   bool matches(ChunkIndex chunk, std::span<const std::byte> payload) override;

@@ -131,6 +131,7 @@ class Swarm : public ChannelContext {
     Channel* from;
     ReceivedChunk chunk;
     std::uint32_t work = BatchWork::kNone;  // its hash, or signature
+    bool proved = false;                    // genuine, as others of its batch have shown
   };
 
   Swarm(SwarmHandle handle, const SwarmMetadata& metadata, std::unique_ptr<ChunkStore> store,

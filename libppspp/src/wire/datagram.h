@@ -44,6 +44,9 @@ class DatagramReader {
   DatagramReader(std::span<const std::byte> datagram, const WireFormat& format);
 
   std::optional<Message> next();
+  // The same, with the message handed on as what it is, which costs less. False: there is none.
+  template <typename Visitor>
+  bool next_to(const Visitor& visit);
   std::optional<DecodeError> error() const { return error_; }
   bool empty() const { return in_.at_end(); }                // nothing is left to read
   std::size_t remaining() const { return in_.remaining(); }  // octets
@@ -54,11 +57,11 @@ class DatagramReader {
   friend DatagramReader read_rest(std::span<const std::byte> rest, const WireFormat& format);
 
   // Each reads one message, of which the type is the next octet.
-  std::optional<Message> next_data();
-  std::optional<Message> next_ack();
-  std::optional<Message> next_integrity();
+  std::optional<Data> next_data();
+  std::optional<Ack> next_ack();
+  std::optional<Integrity> next_integrity();
   template <typename T>
-  std::optional<Message> next_range_message();
+  std::optional<T> next_range_message();
   std::optional<Message> next_rare();
   std::optional<Message> next_handshake();
   std::optional<Message> next_signed_integrity();
@@ -66,7 +69,7 @@ class DatagramReader {
   std::optional<Message> next_pex_res_v6();
   std::optional<Message> next_pex_res_cert();
 
-  std::optional<Message> fail(DecodeError error) {
+  std::nullopt_t fail(DecodeError error) {
     error_ = error;
     in_.fail();
     return std::nullopt;
@@ -130,26 +133,40 @@ void write_message(ByteWriter& out, const Message& message, const WireFormat& fo
 // What follows is inline, because it is done for each chunk.
 
 inline std::optional<Message> DatagramReader::next() {
-  if (in_.at_end()) return std::nullopt;
+  std::optional<Message> message;
+  next_to([&]<typename T>(const T& what) { message.emplace(std::in_place_type<T>, what); });
+  return message;
+}
+
+template <typename Visitor>
+bool DatagramReader::next_to(const Visitor& visit) {
+  const auto hand_on = [&](const auto& message) {
+    if (message) visit(*message);
+    return message.has_value();
+  };
+  if (in_.at_end()) return false;
   switch (static_cast<MessageType>(in_.rest().front())) {
     case MessageType::data:
-      return next_data();
+      return hand_on(next_data());
     case MessageType::ack:
-      return next_ack();
+      return hand_on(next_ack());
     case MessageType::integrity:
-      return next_integrity();
+      return hand_on(next_integrity());
     case MessageType::have:
-      return next_range_message<Have>();
+      return hand_on(next_range_message<Have>());
     case MessageType::request:
-      return next_range_message<Request>();
+      return hand_on(next_range_message<Request>());
     default:
-      return next_rare();
+      break;
   }
+  const auto message = next_rare();
+  if (message) std::visit(visit, *message);
+  return message.has_value();
 }
 
 // DATA has no length (8.6): a chunk is what is left of the datagram, up to the chunk size. A range
 // of several chunks is taken only where all of them are there in full.
-inline std::optional<Message> DatagramReader::next_data() {
+inline std::optional<Data> DatagramReader::next_data() {
   const auto head = in_.take(format_.data_header_size());
   if (!in_.ok()) return fail(DecodeError::truncated);
   const auto chunks = load_chunk_spec(head.data() + 1, format_);
@@ -163,38 +180,35 @@ inline std::optional<Message> DatagramReader::next_data() {
     size = chunks->size() * format_.chunk_size;
   }
   const auto timestamp = load<std::uint64_t>(head.data() + head.size() - 8);
-  return std::optional<Message>(std::in_place, std::in_place_type<Data>,
-                                Data{*chunks, timestamp, in_.take(size)});
+  return Data{*chunks, timestamp, in_.take(size)};
 }
 
-inline std::optional<Message> DatagramReader::next_ack() {
+inline std::optional<Ack> DatagramReader::next_ack() {
   const auto octets = in_.take(format_.ack_size());
   if (!in_.ok()) return fail(DecodeError::truncated);
   const auto chunks = load_chunk_spec(octets.data() + 1, format_);
   if (!chunks) return fail(DecodeError::bad_chunk_spec);
   const auto delay = load<std::uint64_t>(octets.data() + octets.size() - 8);
-  return std::optional<Message>(std::in_place, std::in_place_type<Ack>,
-                                Ack{*chunks, static_cast<std::int64_t>(delay)});
+  return Ack{*chunks, static_cast<std::int64_t>(delay)};
 }
 
-inline std::optional<Message> DatagramReader::next_integrity() {
+inline std::optional<Integrity> DatagramReader::next_integrity() {
   if (format_.hash_size == 0) return fail(DecodeError::unknown_message);
   const auto octets = in_.take(format_.integrity_size());
   if (!in_.ok()) return fail(DecodeError::truncated);
   const auto chunks = load_chunk_spec(octets.data() + 1, format_);
   if (!chunks || chunks->empty()) return fail(DecodeError::bad_chunk_spec);
-  return std::optional<Message>(std::in_place, std::in_place_type<Integrity>,
-                                Integrity{*chunks, octets.last(format_.hash_size)});
+  return Integrity{*chunks, octets.last(format_.hash_size)};
 }
 
 // HAVE, REQUEST and CANCEL: a chunk specification alone.
 template <typename T>
-std::optional<Message> DatagramReader::next_range_message() {
+std::optional<T> DatagramReader::next_range_message() {
   const auto octets = in_.take(format_.have_size());
   if (!in_.ok()) return fail(DecodeError::truncated);
   const auto chunks = load_chunk_spec(octets.data() + 1, format_);
   if (!chunks) return fail(DecodeError::bad_chunk_spec);
-  return std::optional<Message>(std::in_place, std::in_place_type<T>, T{*chunks});
+  return T{*chunks};
 }
 
 }  // namespace ppspp

@@ -113,7 +113,8 @@ std::optional<Message> DatagramReader::next_handshake() {
   in_.take(1);
   std::optional<Message> message(std::in_place, std::in_place_type<Handshake>);
   const auto error = read_handshake_body(in_, std::get<Handshake>(*message));
-  return error ? fail(*error) : message;
+  if (error) return fail(*error);
+  return message;
 }
 
 std::optional<Message> DatagramReader::next_signed_integrity() {
@@ -134,7 +135,8 @@ std::optional<Message> DatagramReader::next_pex_res_v4() {
   PexResV4 message;
   message.address = in_.read<std::uint32_t>();
   message.port = in_.read<std::uint16_t>();
-  return in_.ok() ? message_of(message) : fail(DecodeError::truncated);
+  if (!in_.ok()) return fail(DecodeError::truncated);
+  return message_of(message);
 }
 
 std::optional<Message> DatagramReader::next_pex_res_v6() {
@@ -151,7 +153,8 @@ std::optional<Message> DatagramReader::next_pex_res_cert() {
   in_.take(1);
   const std::size_t size = in_.read<std::uint16_t>();
   const PexResCert message{in_.take(size)};
-  return in_.ok() ? message_of(message) : fail(DecodeError::truncated);
+  if (!in_.ok()) return fail(DecodeError::truncated);
+  return message_of(message);
 }
 
 }  // namespace ppspp
