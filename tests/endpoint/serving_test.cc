@@ -25,7 +25,8 @@ struct Serving {
     return peer->hear(time);
   }
   // All that comes when each chunk is acknowledged, and asked for again where nothing comes.
-  std::vector<ChunkIndex> fetch(ChunkRange chunks) {
+  // Announced before that, if `have_first`.
+  std::vector<ChunkIndex> fetch(ChunkRange chunks, bool have_first = false) {
     std::vector<ChunkIndex> got;
     for (int silent = 0; silent < 3; ++silent) {
       peer->say({Request{chunks}});
@@ -35,6 +36,7 @@ struct Serving {
             for (ChunkIndex chunk = data.chunks.begin; chunk < data.chunks.end; ++chunk) {
               got.push_back(chunk);
             }
+            if (have_first) peer->say({Have{data.chunks}});
             peer->say({Ack{data.chunks, 1'000}});
           }
         }
@@ -329,6 +331,15 @@ TEST_SUITE("endpoint/serving") {
       again += s.fetch({0, 480}).size();
     }
     CHECK(again <= 64 + (480 + again) / 16);
+  }
+
+  TEST_CASE("who announces what it got before it acknowledges that has it of us (12.6.6)") {
+    Serving s(500'000);
+    REQUIRE(s.peer->open());
+    std::size_t got = 0;
+    for (int i = 0; i < 6; ++i) got += s.fetch({0, 480}, true).size();
+    CHECK(got >= 480);
+    CHECK(got <= 480 + 2 * (64 + 480 / 16));
   }
 
   TEST_CASE("ACKs that lie about the delay keep the window within bounds (12.6.4 #86)") {

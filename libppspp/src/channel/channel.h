@@ -437,6 +437,7 @@ class Channel {
   std::uint64_t requests_refused_ = 0;
   std::uint64_t repeated_ = 0;         // chunks that it asked for again
   std::uint64_t had_from_others_ = 0;  // that it said it has, and that we had not sent it
+  std::uint64_t sent_in_spite_ = 0;    // of those, asked of us all the same
   TimePoint doubted_until_ = {};       // it lacked what it was taken to have
   RateMeter sent_rate_;
   std::optional<Microseconds> delay_sample_;

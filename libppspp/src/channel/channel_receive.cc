@@ -156,7 +156,8 @@ void Channel::on_ack(const Ack& message, ChannelContext& context, Now now) {
   const Microseconds least = least_rtt(message.one_way_delay_us);
   const SentChunks::Acked acked = sent_.on_ack(range, now.monotonic, least - least / 8);
   chunks_delivered_ += acked.chunks;
-  had_from_others_ += news - std::min(news, acked.chunks);
+  had_from_others_ += news;
+  had_from_others_ -= std::min(had_from_others_, acked.chunks);  // a HAVE may have come first
   if (acked.chunks == 0) return;  // an old ACK, or one for what we never sent (12.6.4)
   last_progress_at_ = now.monotonic;
   note_interest(now);

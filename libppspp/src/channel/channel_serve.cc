@@ -60,19 +60,22 @@ void Channel::note_interest(Now now) {
 // as a peer may find a few chunks damaged; and what it never got of us, but no more than all there
 // is, as a damaged ACK may have named that.
 bool Channel::queue_lacking(ChunkRange range, const ChannelContext& context, Now now) {
-  const std::uint64_t not_of_us =
-      options_.live ? 0 : std::min(had_from_others_, context.chunk_count());
+  const std::uint64_t all = options_.live ? 0 : context.chunk_count();
   for (int parts = 0; !range.empty() && parts < kMostParts; ++parts) {
     const ChunkRange had = intersection(peer_has_.next_run(range.begin), range);
     const ChunkRange lacking{range.begin, had.empty() ? range.end : had.begin};
     if (!lacking.empty() && !queue_request(lacking)) return false;
     if (had.empty()) return true;
-    const std::uint64_t most = kRepeatedChunks + chunks_delivered_ / kRepeatedShare + not_of_us;
-    const std::uint64_t again = std::min(had.size(), most - std::min(most, repeated_));
+    const std::uint64_t not_of_us =
+        std::min({had.size(), had_from_others_, all - std::min(all, sent_in_spite_)});
+    had_from_others_ -= not_of_us;
+    sent_in_spite_ += not_of_us;
+    const std::uint64_t most = kRepeatedChunks + chunks_delivered_ / kRepeatedShare;
+    const std::uint64_t again = std::min(had.size() - not_of_us, most - std::min(most, repeated_));
     repeated_ += again;
-    requests_refused_ += had.size() - again;
-    if (again != 0) {
-      const ChunkRange part{had.begin, had.begin + again};
+    requests_refused_ += had.size() - not_of_us - again;
+    if (not_of_us + again != 0) {
+      const ChunkRange part{had.begin, had.begin + not_of_us + again};
       if (!queue_request(part)) return false;
       peer_has_.erase(part);
       if (not_of_us > 0) {
