@@ -27,6 +27,7 @@ import memory
 import paired
 import paths
 import scaling
+from held_memory import HeldMemory
 from processes import Failed, Process, free_port, say
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -61,6 +62,7 @@ class Bench:
         self.source.mkdir()
         self.file = self.source / "content"
         self.out = work / "out"
+        self.held = HeldMemory()
         self.alone = ["--no-local-discovery"] if self.knows("--no-local-discovery") else []
 
     def path(self, name):
@@ -79,17 +81,9 @@ class Bench:
         shutil.rmtree(self.out, ignore_errors=True)
         self.out.mkdir()
         if not self.options.memory:  # which compares no times, and would fill the disk
-            self.touch_memory(copies * (self.options.size + self.options.size // 8) + (64 << 20))
+            # A download has a hash tree as well.
+            self.held.hold(copies * (self.options.size + self.options.size // 8) + (256 << 20))
         return self.out / "content"
-
-    def touch_memory(self, octets):
-        """What a host has taken back from a virtual machine costs seconds per GiB when it is used
-        again; whoever comes first would pay for all. A download needs its hash tree besides."""
-        zeros = bytes(8 << 20)
-        with open(self.path("touched"), "wb") as file:
-            for _ in range(0, octets, len(zeros)):
-                file.write(zeros)
-        self.path("touched").unlink()
 
     def check(self, output):
         if subprocess.run(["cmp", "-s", self.file, output], check=False).returncode != 0:
@@ -450,8 +444,7 @@ def arguments():
     parser = argparse.ArgumentParser(prog="script/bench", description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=3, help="the median of so many (3)")
     parser.add_argument("--size", type=size_of, default=GIB,
-                        help="of the content, as 512M (1G). Where the host of a virtual machine "
-                             "takes back memory that is free, 256M gives figures that repeat")
+                        help="of the content, as 512M (1G)")
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE", help="write the figures there")
     parser.add_argument("--memory", action="store_true",
                         help="instead: peak memory at --size, at 16 and at 256 times that")

@@ -69,7 +69,7 @@ class Process:
                 self.peak_rss = max(self.peak_rss, int(status.get("VmHWM", 0)))
                 self.peak_private = max(self.peak_private, int(status.get("RssAnon", 0))
                                         + int(status.get("RssShmem", 0)))
-            self.finished.wait(0.05)
+            self.finished.wait(0.2)
 
     def cpu(self):
         """Seconds of CPU so far, user and system, of all threads, also those that have ended."""
