@@ -36,11 +36,12 @@ if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
 endif()
 
 # 5 % of a transfer's CPU time, and programs that are smaller by a quarter. Two types of one name are
-# an error that shows only here.
+# an error that shows only here. Not by itself: the library that is installed would be for this very
+# compiler alone.
 if(PPSPP_LTO)
   include(CheckIPOSupported)
-  check_ipo_supported(RESULT PPSPP_HAS_LTO LANGUAGES CXX)
-  set(CMAKE_INTERPROCEDURAL_OPTIMIZATION ${PPSPP_HAS_LTO})
+  check_ipo_supported(LANGUAGES CXX)
+  set(CMAKE_INTERPROCEDURAL_OPTIMIZATION ON)
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     add_link_options(-Werror=odr)
   endif()
