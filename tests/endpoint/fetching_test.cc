@@ -186,7 +186,7 @@ TEST_SUITE("endpoint/fetching") {
   TEST_CASE(
       "of many chunks that come at once the wrong ones are refused, and they alone (12.6.5)") {
     Rng rng(seed());
-    for (const std::size_t wrong : {0, 1, 2, 5}) {
+    for (const std::size_t wrong : {0U, 1U, 2U, 5U}) {
       Fetching f;
       REQUIRE(f.peer->open({Have{{0, 49}}}));
       f.peer->hear();
@@ -220,6 +220,33 @@ TEST_SUITE("endpoint/fetching") {
     watcher->say({Request{{21, 22}}});
     const auto hashes = watcher->hear_all<Integrity>();
     CHECK(hashes.size() + 1 == f.original.with_proof(21).size());
+  }
+
+  TEST_CASE("a chunk that comes twice in a batch counts once, among many that follow as well") {
+    for (const bool alone_first : {true, false}) {
+      Fetching f;
+      REQUIRE(f.peer->open({Have{{0, 49}}}));
+      f.peer->hear();
+      Puppet other(f.world, *f.node, f.original.metadata, 5);
+      REQUIRE(other.open({Have{{0, 49}}}));
+      f.peer->say({Choke{}});  // the other is asked, and what is in flight may still come
+      REQUIRE(Fetching::requested_of(other, 100ms).size() >= 48);
+      std::vector<Message> many = f.original.with_proof(16);
+      for (ChunkIndex chunk = 17; chunk < 32; ++chunk) many.push_back(f.original.data(chunk));
+      const Now now = f.world.now(*f.node);
+      const auto once = f.peer->octets(f.peer->remote, f.original.with_proof(21));
+      const auto run = other.octets(other.remote, many);
+      Endpoint& endpoint = f.node->endpoint();
+      if (alone_first) endpoint.handle_datagram(once, f.peer->address(), now);
+      endpoint.handle_datagram(run, other.address(), now);
+      if (!alone_first) endpoint.handle_datagram(once, f.peer->address(), now);
+      endpoint.flush(now);
+      endpoint.check_invariants();
+      CHECK(f.node->status().verified_bytes == 16 * 1'024);
+      CHECK(f.node->status().downloaded_bytes == 16 * 1'024);
+      CHECK(f.node->status().chunks_duplicate == 1);
+      CHECK(f.node->status().chunks_rejected == 0);
+    }
   }
 
   TEST_CASE("HAVE is an update: what was announced before still counts (3.2 #66)") {

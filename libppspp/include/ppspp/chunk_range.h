@@ -15,11 +15,11 @@ struct ChunkRange {
   ChunkIndex begin = 0;
   ChunkIndex end = 0;
 
-  std::uint64_t size() const { return end - begin; }
-  bool empty() const { return begin >= end; }
-  bool contains(ChunkIndex chunk) const { return begin <= chunk && chunk < end; }
-  bool contains(ChunkRange other) const { return begin <= other.begin && other.end <= end; }
-  bool intersects(ChunkRange other) const {
+  constexpr std::uint64_t size() const { return end - begin; }
+  constexpr bool empty() const { return begin >= end; }
+  constexpr bool contains(ChunkIndex chunk) const { return begin <= chunk && chunk < end; }
+  constexpr bool contains(ChunkRange other) const { return begin <= other.begin && other.end <= end; }
+  constexpr bool intersects(ChunkRange other) const {
     return std::max(begin, other.begin) < std::min(end, other.end);
   }
   friend auto operator<=>(const ChunkRange&, const ChunkRange&) = default;
@@ -28,7 +28,7 @@ struct ChunkRange {
 inline constexpr ChunkIndex kMaxChunks = ChunkIndex{1} << 63;
 
 // Empty, and then {0, 0}, where the two have nothing in common.
-inline ChunkRange intersection(ChunkRange a, ChunkRange b) {
+constexpr ChunkRange intersection(ChunkRange a, ChunkRange b) {
   const ChunkRange both{std::max(a.begin, b.begin), std::min(a.end, b.end)};
   return both.empty() ? ChunkRange{} : both;
 }

@@ -15,14 +15,6 @@ int bit_width(std::uint64_t value) {
 
 }  // namespace
 
-Bin bin_of(ChunkRange range) {
-  if (range.empty() || range.end > kMaxChunks) return Bin::none();
-  const std::uint64_t size = range.size();
-  if (!std::has_single_bit(size) || range.begin % size != 0) return Bin::none();
-  const int height = std::countr_zero(size);
-  return Bin::node(height, range.begin >> height);
-}
-
 Bin biggest_bin_around(ChunkIndex chunk, ChunkRange range) {
   PPSPP_ASSERT(range.contains(chunk));
   PPSPP_ASSERT(range.end <= kMaxChunks);

@@ -62,8 +62,18 @@ class Bin {
   std::uint64_t number_ = ~std::uint64_t{0};
 };
 
+// Whether the range is a binary interval: 2^n chunks, from a multiple of 2^n on. Not for an empty one.
+// (std::has_single_bit counts bits, for which not every processor has an instruction.)
+constexpr bool is_binary(ChunkRange range) {
+  const std::uint64_t below = range.size() - 1;
+  return (range.size() & below) == 0 && (range.begin & below) == 0;
+}
+
 // The bin that covers exactly this range, or none() if the range is not a binary interval.
-Bin bin_of(ChunkRange range);
+constexpr Bin bin_of(ChunkRange range) {
+  if (range.empty() || range.end > kMaxChunks || !is_binary(range)) return Bin::none();
+  return Bin{(range.begin << 1) + (range.size() - 1)};
+}
 
 // The biggest bin that contains `chunk` and lies within `range`: with the run of verified chunks
 // around a chunk, what HAVE and ACK carry (4.3.1, 4.3.2). `range` contains `chunk`.

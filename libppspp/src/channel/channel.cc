@@ -96,7 +96,7 @@ void Channel::handle_datagram(std::span<const std::byte> datagram, ChannelContex
   last_received_at_ = now.monotonic;
   sent_since_received_ = 0;
   confirm_at_ = kNever;
-  const std::uint32_t hashes = hashes_used_ = context.next_hash_number();
+  const std::uint32_t hashes = hashes_used_ = context.scratch().next_hash_number();
   const bool goes_on = handle_messages(reader, hashes, context, now);
   look_for_losses(now);
   if (!goes_on) return;
@@ -245,14 +245,14 @@ Microseconds Channel::time_to_finish(std::uint64_t more_bytes, std::uint32_t chu
   return Microseconds(static_cast<Microseconds::rep>(bytes * 1'000'000 / rate)) + rtt_.smoothed();
 }
 
-void Channel::on_verified(ChunkIndex chunk, std::int64_t one_way_delay_us, std::size_t bytes,
+void Channel::on_verified(ChunkRange chunks, std::int64_t one_way_delay_us, std::uint64_t bytes,
                           Now now) {
   received_.add(bytes, now.monotonic);
   bytes_received_ += bytes;
-  faults_.add_good();
+  faults_.add_good(chunks.size());
   refused_in_a_row_ = stalls_ = 0;
-  delivery_.add_good();
-  note_ack_due(chunk, one_way_delay_us);
+  delivery_.add_good(chunks.size());
+  note_ack_due(chunks, one_way_delay_us);
 }
 
 void Channel::on_wrong_chunk(const ChannelContext& context, Now now) {
@@ -272,11 +272,11 @@ void Channel::on_unverifiable(ChunkIndex chunk, bool still_wanted, const Channel
 }
 
 void Channel::on_duplicate(ChunkIndex chunk, std::int64_t one_way_delay_us) {
-  note_ack_due(chunk, one_way_delay_us);
+  note_ack_due({chunk, chunk + 1}, one_way_delay_us);
 }
 
-void Channel::note_ack_due(ChunkIndex chunk, std::int64_t one_way_delay_us) {
-  acks_.add({chunk, chunk + 1});
+void Channel::note_ack_due(ChunkRange chunks, std::int64_t one_way_delay_us) {
+  acks_.add(chunks);
   ack_delay_sample_ = one_way_delay_us;
 }
 

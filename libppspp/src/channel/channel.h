@@ -131,7 +131,8 @@ class Channel {
   bool held_by_allowance() const { return held_by_allowance_; }
 
   // From the swarm.
-  void on_verified(ChunkIndex chunk, std::int64_t one_way_delay_us, std::size_t bytes, Now now);
+  // Chunks in a row, with the sample of the last.
+  void on_verified(ChunkRange chunks, std::int64_t one_way_delay_us, std::uint64_t bytes, Now now);
   void on_duplicate(ChunkIndex chunk, std::int64_t one_way_delay_us);
   void on_wrong_chunk(const ChannelContext& context, Now now);
   void on_bad_signature() { faults_.add(PeerFault::bad_signature); }
@@ -270,7 +271,7 @@ class Channel {
   void note_refused(const ChannelContext& context, Now now);
   void keep_early_hashes(std::uint32_t begin, ChannelContext& context);
   void make_room_for_early_hash();
-  void note_ack_due(ChunkIndex chunk, std::int64_t one_way_delay_us);
+  void note_ack_due(ChunkRange chunks, std::int64_t one_way_delay_us);
   void take_back_requests(ChannelContext& context);
 
   // channel_serve.cc

@@ -44,7 +44,14 @@ struct ChunkSlot {
 
 // Working memory for one call, shared by all channels so that an idle one is small.
 struct ChannelScratch {
+  // The INTEGRITY messages of the receive batch, as far as there is room for them.
   std::vector<ClaimedHash> hashes;
+  void note_hash(const ClaimedHash& hash) {
+    constexpr std::size_t kMost = 1 << 16;
+    if (hashes.size() < kMost) hashes.push_back(hash);
+  }
+  std::uint32_t next_hash_number() const { return static_cast<std::uint32_t>(hashes.size()); }
+
   std::vector<ChunkSlot> slots;
   std::vector<std::span<std::byte>> pieces;
   std::vector<ChunkRange> ranges;
@@ -86,9 +93,7 @@ class ChannelContext {
   virtual ChannelScratch& scratch() = 0;
 
   // Receiving.
-  virtual bool is_wanted(ChunkIndex chunk) const = 0;            // of interest and not here yet
-  virtual std::uint32_t note_hash(const ClaimedHash& hash) = 0;  // for the batch; its number
-  virtual std::uint32_t next_hash_number() const = 0;
+  virtual bool is_wanted(ChunkIndex chunk) const = 0;  // of interest and not here yet
   virtual void receive_chunk(Channel& from, const ReceivedChunk& chunk) = 0;
 
   // Live: a signature, with the hashes of its datagram that came before it, from `hashes_begin` on.

@@ -56,6 +56,9 @@ void Channel::on_data(const Data& message, std::uint32_t datagram_hashes, Channe
   last_data_at_ = now.monotonic;
   ++datagrams_to_ack_;
   if (ack_since_ == kNever) ack_since_ = now.monotonic;
+  if (message.chunks.size() == 1) {
+    return on_chunk(message.chunks.begin, message, message.payload, datagram_hashes, context, now);
+  }
   const std::size_t chunk_size = context.metadata().chunk_size;
   auto payload = message.payload;
   for (ChunkIndex chunk = message.chunks.begin; chunk < message.chunks.end; ++chunk) {
@@ -92,7 +95,7 @@ void Channel::on_chunk(ChunkIndex chunk, const Data& message, std::span<const st
   }
   if (!doubtful()) stalls_ = 0;
   unchoked_in_vain_ = false;
-  const std::uint32_t end = context.next_hash_number();
+  const std::uint32_t end = context.scratch().next_hash_number();
   context.receive_chunk(*this, {.chunk = chunk,
                                 .payload = payload,
                                 .one_way_delay_us = delay,
@@ -106,7 +109,7 @@ void Channel::on_chunk(ChunkIndex chunk, const Data& message, std::span<const st
 void Channel::on_integrity(const Integrity& message, ChannelContext& context) {
   const Bin bin = bin_of(message.chunks);
   if (bin.is_none()) return;  // no node of a binary tree
-  context.note_hash({bin, message.hash});
+  context.scratch().note_hash({bin, message.hash});
 }
 
 // Keeps the hashes of a datagram that brought no chunk, for those that follow.

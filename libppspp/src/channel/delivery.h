@@ -13,7 +13,12 @@ namespace ppspp {
 class Delivery {
  public:
   // Of chunks, one after the other: the last sixteen or so count.
-  void add_good() { share_ += (1 - share_) * kWeight; }
+  void add_good(std::uint64_t chunks) {
+    for (double before = -1; chunks > 0 && share_ != before; --chunks) {
+      before = share_;
+      share_ += (1 - share_) * kWeight;
+    }
+  }
   void add_failed(std::uint64_t chunks, TimePoint now) {
     for (; chunks > 0 && share_ > kLeast; --chunks) share_ -= share_ * kWeight;
     failed_at_ = now;

@@ -32,6 +32,11 @@ void OutstandingRequests::add_passed(ChunkIndex chunk, TimePoint now) {
 }
 
 bool OutstandingRequests::on_received(ChunkIndex chunk, TimePoint now) {
+  if (is_next(chunk)) {
+    ++entries_[hint_].range.begin;
+    --chunks_;
+    return true;
+  }
   const auto holds = [&](std::size_t i) {
     return i < entries_.size() && entries_[i].range.contains(chunk);
   };
@@ -43,6 +48,13 @@ bool OutstandingRequests::on_received(ChunkIndex chunk, TimePoint now) {
   }
   split_out(i, chunk, now);
   return true;
+}
+
+// In order, and not the last of its entry: nothing else changes.
+bool OutstandingRequests::is_next(ChunkIndex chunk) const {
+  if (hint_ >= entries_.size() || passed_ < hint_) return false;
+  const ChunkRange range = entries_[hint_].range;
+  return range.begin == chunk && range.size() > 1;
 }
 
 void OutstandingRequests::split_out(std::size_t i, ChunkIndex chunk, TimePoint now) {

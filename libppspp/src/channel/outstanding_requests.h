@@ -58,6 +58,7 @@ class OutstandingRequests {
     TimePoint requested_at;
     TimePoint passed_at = kNever;  // when a later chunk came first
   };
+  bool is_next(ChunkIndex chunk) const;
   void split_out(std::size_t i, ChunkIndex chunk, TimePoint now);
   void mark_passed(std::size_t end, TimePoint now);
 

@@ -37,11 +37,17 @@ class PeerFaults {
     if (++unproved_now_ <= kMostInASecond) add(PeerFault::unproved);
   }
 
-  // A chunk that was genuine. After some thousands the distant past counts half.
-  void add_good() {
-    if (++good_ < 4'096) return;
-    good_ /= 2;
-    for (std::uint32_t& count : counts_) count /= 2;
+  // Chunks that were genuine. After some thousands the distant past counts half.
+  void add_good(std::uint64_t chunks) {
+    constexpr std::uint32_t kMany = 4'096;
+    while (chunks > 0) {
+      const auto more = static_cast<std::uint32_t>(std::min<std::uint64_t>(chunks, kMany - good_));
+      chunks -= more;
+      good_ += more;
+      if (good_ < kMany) return;
+      good_ /= 2;
+      for (std::uint32_t& count : counts_) count /= 2;
+    }
   }
 
   // How many more wrong ones it takes to be too many. Each costs a thousand times what a hash does.

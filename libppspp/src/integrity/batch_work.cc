@@ -18,16 +18,10 @@ void BatchWork::set_lanes(std::size_t lanes) {
 
 void BatchWork::begin_chunks(HashFunction function, std::size_t chunk_size) {
   function_ = function;
+  digest_size_ = digest_size(function);
   chunk_size_ = chunk_size;
   first_payload_ = payloads_.size();
   first_place_ = hashes_size_;
-}
-
-std::uint32_t BatchWork::add_chunk(const std::byte* payload) {
-  payloads_.push_back(payload);
-  const std::size_t place = hashes_size_;
-  hashes_size_ += digest_size(function_);
-  return static_cast<std::uint32_t>(place);
 }
 
 // A part fills the lanes of vector instructions, where there are such; the last may be a small one.
@@ -44,7 +38,7 @@ void BatchWork::end_chunks() {
                       .message_size = chunk_size_,
                       .first = first,
                       .count = std::min(each, payloads_.size() - first),
-                      .place = first_place_ + (first - first_payload_) * digest_size(function_),
+                      .place = first_place_ + (first - first_payload_) * digest_size_,
                       .keys = {}});
   }
 }

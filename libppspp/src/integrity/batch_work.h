@@ -32,7 +32,12 @@ class BatchWork {
   // Chunks of one swarm, of one length: begin, add each, end. What add_chunk returns finds the hash
   // again. Payloads are views.
   void begin_chunks(HashFunction function, std::size_t chunk_size);
-  std::uint32_t add_chunk(const std::byte* payload);
+  std::uint32_t add_chunk(const std::byte* payload) {
+    payloads_.push_back(payload);
+    const std::size_t place = hashes_size_;
+    hashes_size_ += digest_size_;
+    return static_cast<std::uint32_t>(place);
+  }
   void end_chunks();
 
   // Signatures under one key. Wrong ones are bounded by accounts: under each, no more wrong ones
@@ -101,6 +106,7 @@ class BatchWork {
   std::vector<std::byte> hashes_;
   std::size_t hashes_size_ = 0;  // places that were given away
   HashFunction function_ = HashFunction::sha256;
+  std::size_t digest_size_ = 0;
   std::size_t chunk_size_ = 0;
   std::size_t first_payload_ = 0;
   std::size_t first_place_ = 0;

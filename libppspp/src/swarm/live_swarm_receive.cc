@@ -31,7 +31,7 @@ void LiveSwarm::receive_signature(Channel& from, const SignedIntegrity& message,
                                   std::uint32_t hashes_begin) {
   if (source_ || noted_.size() >= kMaxNoted) return;
   noted_.push_back({&from, message.chunks, message.ntp_timestamp, message.signature, hashes_begin,
-                    next_hash_number()});
+                    scratch_.next_hash_number()});
 }
 
 ChunkIndex LiveSwarm::wanted_end() const {

@@ -220,14 +220,7 @@ void StaticSwarm::flush(Now now) {
     scratch_.work.finish_hashes();
     prove_runs();
   }
-  constexpr std::size_t kAhead = 6;
-  for (std::size_t i = 0; i < batch_.size(); ++i) {
-    if (i + kAhead < batch_.size()) {
-      const auto hashes = hashes_of(batch_[i + kAhead].chunk, true);
-      if (!hashes.empty()) __builtin_prefetch(hashes.front().hash.data());
-    }
-    accept(batch_[i], now);
-  }
+  for (std::span rest(batch_); !rest.empty();) rest = rest.subspan(accept_front(rest, now));
   write_run(now);
   batch_.clear();
   check_complete(now);
@@ -266,18 +259,38 @@ void StaticSwarm::prove_run(std::span<Received> run) {
     if (count > 1) {
       const std::span leaf_hashes(hash_of(run.front()), count * digest_size(metadata_.hash));
       const auto claims = hashes_of(run.front().chunk, false);
-      const bool proved = verifier_.verify_all(top, leaf_hashes, claims) == Verdict::verified;
-      for (Received& received : run.first(count)) received.proved = proved;
+      if (verifier_.verify_all(top, leaf_hashes, claims) == Verdict::verified) {
+        for (std::size_t i = 0; i < count; ++i) {
+          run[i].proved = static_cast<std::uint32_t>(count - i);
+        }
+      }
     }
     run = run.subspan(count);
   }
+}
+
+// Takes the first of these, and what was proved with it. Returns how many.
+std::size_t StaticSwarm::accept_front(std::span<const Received> batch, Now now) {
+  const Received& first = batch.front();
+  const ChunkRange together{first.chunk.chunk, first.chunk.chunk + first.proved};
+  if (first.proved > 1 && !may_be_here(together)) {
+    queue_writes(batch.first(first.proved), now);
+    return first.proved;
+  }
+  constexpr std::size_t kAhead = 6;
+  if (kAhead < batch.size()) {
+    const auto hashes = hashes_of(batch[kAhead].chunk, true);
+    if (!hashes.empty()) __builtin_prefetch(hashes.front().hash.data());
+  }
+  accept(first, now);
+  return 1;
 }
 
 void StaticSwarm::accept(const Received& received, Now now) {
   if (take_duplicate(received)) return;
   if (detects_size()) return accept_for_size(received, now);
   const ReceivedChunk& chunk = received.chunk;
-  if (received.proved) {
+  if (received.proved != 0) {
     return queue_write(received.from, chunk.chunk, chunk.one_way_delay_us, chunk.payload, now);
   }
   Verdict verdict = Verdict::missing_hash;

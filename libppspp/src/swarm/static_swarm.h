@@ -90,6 +90,7 @@ class StaticSwarm final : public Swarm {
   void prove_runs();
   void prove_run(std::span<Received> run);
   bool know_peaks(const Received& received);
+  std::size_t accept_front(std::span<const Received> batch, Now now);
   void accept(const Received& received, Now now);
   bool matches(ChunkIndex chunk, std::span<const std::byte> payload) override;
   void check_complete(Now now);

@@ -107,8 +107,6 @@ class Swarm : public ChannelContext {
   const WireFormat& format() const override { return format_; }
   const BinSet& verified() const override { return verified_; }
   ChannelScratch& scratch() override { return scratch_; }
-  std::uint32_t note_hash(const ClaimedHash& hash) override;
-  std::uint32_t next_hash_number() const override;
   void receive_chunk(Channel& from, const ReceivedChunk& chunk) override;
   ChunkRange pick(Channel& from, std::uint64_t max_chunks, Now now) override;
   void give_back(Channel& from, ChunkRange range) override;
@@ -131,7 +129,9 @@ class Swarm : public ChannelContext {
     Channel* from;
     ReceivedChunk chunk;
     std::uint32_t work = BatchWork::kNone;  // its hash, or signature
-    bool proved = false;                    // genuine, as others of its batch have shown
+    // Shown to be genuine together with those that follow it in the batch and in the content: so
+    // many, itself included.
+    std::uint32_t proved = 0;
   };
 
   Swarm(SwarmHandle handle, const SwarmMetadata& metadata, std::unique_ptr<ChunkStore> store,
@@ -166,6 +166,9 @@ class Swarm : public ChannelContext {
   void refuse(const Received& received, Verdict verdict, Now now);
   void queue_write(Channel* from, ChunkIndex chunk, std::int64_t one_way_delay_us,
                    std::span<const std::byte> payload, Now now);
+  bool may_be_here(ChunkRange range) const;  // some of it
+  // Chunks in a row, not too many for one write, which are not here yet.
+  void queue_writes(std::span<const Received> chunks, Now now);
   void write_run(Now now);
   void forget_requests(ChunkRange range);
   void cancel_at(Channel& channel, ChunkRange range);
@@ -185,6 +188,10 @@ class Swarm : public ChannelContext {
   Told take_peer(Channel& from, const TransportAddress& address, PeerSource source, Now now);
   void touch(const Channel& channel) { touched_.push_back(channel.local()); }
   std::uint64_t offset_of(ChunkIndex chunk) const { return chunk * metadata_.chunk_size; }
+  // Of chunks that are there: only the last of a content can be short.
+  std::uint64_t octets_of(ChunkRange range) const {
+    return (range.size() - 1) * metadata_.chunk_size + payload_size(range.end - 1);
+  }
 
   SwarmHandle handle_;
   SwarmMetadata metadata_;
@@ -225,9 +232,17 @@ class Swarm : public ChannelContext {
   std::uint64_t requested_bytes_ = 0;
   bool held_by_allowance_ = false;
 
+  // Chunks in a row that came from one peer.
+  struct Origin {
+    Channel* from;                  // null: it has gone
+    std::uint64_t chunks;
+    std::int64_t one_way_delay_us;  // of the last
+  };
+  void note_origin(Channel* from, std::uint64_t chunks, std::int64_t one_way_delay_us);
+
   ChunkRange run_;  // being gathered for one write
   std::vector<std::span<const std::byte>> run_pieces_;
-  std::vector<std::pair<Channel*, std::int64_t>> run_origins_;
+  std::vector<Origin> run_origins_;
 };
 
 template <typename Verify>

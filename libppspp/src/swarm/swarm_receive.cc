@@ -10,18 +10,8 @@ namespace ppspp {
 namespace {
 
 constexpr std::size_t kMaxRunPieces = 512;  // of one write
-constexpr std::size_t kMaxBatchHashes = 1 << 16;
 
 }  // namespace
-
-std::uint32_t Swarm::note_hash(const ClaimedHash& hash) {
-  if (scratch_.hashes.size() < kMaxBatchHashes) scratch_.hashes.push_back(hash);
-  return next_hash_number();
-}
-
-std::uint32_t Swarm::next_hash_number() const {
-  return static_cast<std::uint32_t>(scratch_.hashes.size());
-}
 
 void Swarm::receive_chunk(Channel& from, const ReceivedChunk& chunk) {
   batch_.push_back({&from, chunk});
@@ -90,13 +80,41 @@ void Swarm::queue_write(Channel* from, ChunkIndex chunk, std::int64_t one_way_de
   if (run_.empty()) run_ = {chunk, chunk};
   ++run_.end;
   run_pieces_.push_back(payload);
-  run_origins_.emplace_back(from, one_way_delay_us);
+  note_origin(from, 1, one_way_delay_us);
+}
+
+bool Swarm::may_be_here(ChunkRange range) const {
+  return verified_.intersects(range) || run_.intersects(range);
+}
+
+void Swarm::queue_writes(std::span<const Received> chunks, Now now) {
+  const ChunkIndex first = chunks.front().chunk.chunk;
+  if (run_.end != first || run_pieces_.size() + chunks.size() > kMaxRunPieces) write_run(now);
+  if (run_.empty()) run_ = {first, first};
+  run_.end += chunks.size();
+  for (const Received& received : chunks) run_pieces_.push_back(received.chunk.payload);
+  while (!chunks.empty()) {
+    Channel* const from = chunks.front().from;
+    const auto other = std::ranges::find_if(
+        chunks, [from](const Received& received) { return received.from != from; });
+    const auto count = static_cast<std::size_t>(other - chunks.begin());
+    note_origin(from, count, chunks[count - 1].chunk.one_way_delay_us);
+    chunks = chunks.subspan(count);
+  }
+}
+
+void Swarm::note_origin(Channel* from, std::uint64_t chunks, std::int64_t one_way_delay_us) {
+  if (run_origins_.empty() || run_origins_.back().from != from) {
+    run_origins_.push_back({from, 0, 0});
+  }
+  run_origins_.back().chunks += chunks;
+  run_origins_.back().one_way_delay_us = one_way_delay_us;
 }
 
 void Swarm::release_batch() {
   std::vector<Received>().swap(batch_);
   std::vector<std::span<const std::byte>>().swap(run_pieces_);
-  std::vector<std::pair<Channel*, std::int64_t>>().swap(run_origins_);
+  std::vector<Origin>().swap(run_origins_);
 }
 
 void Swarm::write_run(Now now) {
@@ -106,10 +124,12 @@ void Swarm::write_run(Now now) {
       store_failed_ ? StoreStatus::failed : store_->write(offset_of(run.begin), run_pieces_);
   if (status == StoreStatus::done) {
     on_stored(run, now);
-    ChunkIndex chunk = run.begin;
-    for (const auto& [from, delay] : run_origins_) {
-      if (from != nullptr) from->on_verified(chunk, delay, payload_size(chunk), now);
-      ++chunk;
+    ChunkIndex begin = run.begin;
+    for (const Origin& origin : run_origins_) {
+      const ChunkRange chunks{begin, begin + origin.chunks};
+      begin = chunks.end;
+      if (origin.from == nullptr) continue;
+      origin.from->on_verified(chunks, origin.one_way_delay_us, octets_of(chunks), now);
     }
   } else {
     forget_requests(run);
@@ -123,7 +143,7 @@ void Swarm::on_stored(ChunkRange run, Now now) {
   verified_.insert(run);
   requested_.erase(run);
   chunks_stored_ += run.size();
-  counts_.downloaded_bytes += (run.size() - 1) * metadata_.chunk_size + payload_size(run.end - 1);
+  counts_.downloaded_bytes += octets_of(run);
   auto* last = events_.empty() ? nullptr : std::get_if<event::ChunksVerified>(&events_.back().what);
   if (last != nullptr && last->chunks.end == run.begin) {
     last->chunks.end = run.end;
