@@ -40,6 +40,13 @@ class ChunkStore {
   // where the store persists it (a mapped file). Called at most once; empty: it cannot be had. A
   // store that resumes returns memory with the hashes that it kept.
   virtual std::span<std::byte> tree_memory(std::size_t size) = 0;
+  // Puts `nodes` into that memory, from `offset` on, in a way that is faster than writing to it: a
+  // mapped file's pages need not be mapped for it, one after the other. False: the caller writes.
+  virtual bool write_tree(std::size_t offset, std::span<const std::byte> nodes) {
+    static_cast<void>(offset);
+    static_cast<void>(nodes);
+    return false;
+  }
 
   // Live content: what lies more than `size` octets before the highest octet written will not be
   // read again, and may be overwritten. Called once, before the first write. A store that keeps

@@ -221,6 +221,10 @@ std::span<std::byte> FileChunkStore::tree_memory(std::size_t size) {
   return {};
 }
 
+bool FileChunkStore::write_tree(std::size_t offset, std::span<const std::byte> nodes) {
+  return mode_ == Mode::downloading && state_->write_tree(offset, nodes);
+}
+
 Result<std::span<std::byte>> FileChunkStore::make_tree_memory(std::size_t size) {
   if (mode_ == Mode::downloading) {
     if (!begin_changing()) return Unexpected{*error_};

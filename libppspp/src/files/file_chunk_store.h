@@ -82,6 +82,7 @@ class FileChunkStore final : public ChunkStore {
   StoreStatus set_content_length(std::uint64_t length) override;
   // As for the length: a second call gives new memory, and what the first gave is gone.
   std::span<std::byte> tree_memory(std::size_t size) override;
+  bool write_tree(std::size_t offset, std::span<const std::byte> nodes) override;
   // As of the last read or write: each looks at the file's timestamps when it is done, so that a
   // foreign write which began before it is noticed.
   bool content_suspect() override { return suspect_; }

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <thread>
@@ -19,6 +20,7 @@ namespace {
 
 constexpr std::chrono::seconds kLongestWait{2};
 constexpr std::chrono::milliseconds kLookAgain{10};
+constexpr std::size_t kLeastWritten = 4'000;  // most of a page
 
 // An open file that has this name, ours alone; `created` tells whether it is new.
 Result<FileHandle> open_or_create(const std::filesystem::path& path, bool& created) {
@@ -137,6 +139,17 @@ Result<std::span<std::byte>> StateFile::map_tree(std::size_t size) {
   if (!region) return Unexpected{region.error()};
   tree_ = std::move(*region);
   return tree_.memory();
+}
+
+// A file system that writes past the page cache may leave what is mapped as it was: found out with
+// the first write, to a page that is mapped by then.
+bool StateFile::write_tree(std::size_t offset, std::span<const std::byte> nodes) {
+  const std::span place = tree_.memory().subspan(offset, nodes.size());
+  if (nodes.size() < kLeastWritten || memory_shows_writes_ == false) return false;
+  if (!memory_shows_writes_) static_cast<void>(*static_cast<const volatile std::byte*>(place.data()));
+  if (!write_fully(file_.fd(), nodes, kTreeOffset + offset)) return false;
+  if (!memory_shows_writes_) memory_shows_writes_ = std::ranges::equal(place, nodes);
+  return *memory_shows_writes_;
 }
 
 Result<void> StateFile::sync_tree() const {

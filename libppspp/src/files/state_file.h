@@ -46,6 +46,9 @@ class StateFile {
   // Zeros.
   Result<std::span<std::byte>> new_tree(std::size_t size);
   std::span<std::byte> tree() const { return tree_.memory(); }
+  // Writes a part of the tree to the file, if that is cheaper than writing to the memory, which shows
+  // it as well. False: to be written to the memory.
+  bool write_tree(std::size_t offset, std::span<const std::byte> nodes);
   Result<void> sync_tree() const;
   void release_pages() const { tree_.release_pages(); }
 
@@ -62,6 +65,7 @@ class StateFile {
   bool created_ = false;
   std::optional<ResumeRecord> record_;
   MappedRegion tree_;
+  std::optional<bool> memory_shows_writes_;  // not known yet
 };
 
 }  // namespace ppspp

@@ -8,8 +8,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
+#include <utility>
 
 #include "bins/bin.h"
 #include "crypto/hasher.h"
@@ -47,6 +49,9 @@ class ContentVerifier {
   // given: they passed check_peaks() with this count. A peak that is the root needs none.
   void start(std::uint64_t chunk_count, std::span<std::byte> memory,
              std::span<const ClaimedHash> peaks = {});
+  // What writes many nodes at once to the tree's memory, from an offset on; false: it did not.
+  using WriteNodes = std::function<bool(std::size_t offset, std::span<const std::byte> nodes)>;
+  void set_write_nodes(WriteNodes write_nodes) { write_nodes_ = std::move(write_nodes); }
   // The peaks for a tree that was started without them (the length was known, no peer yet). False:
   // they are not this tree's. Harmless when they are known already.
   bool accept_peaks(std::span<const ClaimedHash> peaks);
@@ -89,6 +94,7 @@ class ContentVerifier {
   Digest root_;
   Hasher hasher_;
   std::optional<MerkleTree> tree_;
+  WriteNodes write_nodes_;
   bool has_peaks_ = false;  // once known, they stay so
   ClaimFinder finder_;
 };

@@ -27,6 +27,9 @@ StaticSwarm::StaticSwarm(SwarmHandle handle, const SwarmMetadata& metadata,
     : Swarm(handle, metadata, std::move(store), settings, random, scratch),
       verifier_(metadata),
       sizes_(metadata) {
+  verifier_.set_write_nodes([this](std::size_t offset, std::span<const std::byte> nodes) {
+    return store_->write_tree(offset, nodes);
+  });
   if (settings.policy == PickPolicy::in_order) set_read_position(0);
 }
 
