@@ -60,15 +60,15 @@ class Process:
             self.child.stdout.close()
 
     def watch(self):
-        """RssAnon and RssShmem are what the program itself needs; the rest of the resident set is
-        pages of files, which the kernel takes back when it has a better use for them."""
+        """RssAnon is what the program itself needs; the rest of the resident set is pages of files,
+        which the kernel takes back when it has a better use for them. (Those of files in memory
+        count as RssShmem; none of the programs shares memory otherwise.)"""
         while not self.finished.is_set():
             with contextlib.suppress(OSError):
-                status = dict(re.findall(r"(VmHWM|RssAnon|RssShmem):\s+(\d+) kB",
+                status = dict(re.findall(r"(VmHWM|RssAnon):\s+(\d+) kB",
                                          pathlib.Path(f"/proc/{self.child.pid}/status").read_text()))
                 self.peak_rss = max(self.peak_rss, int(status.get("VmHWM", 0)))
-                self.peak_private = max(self.peak_private, int(status.get("RssAnon", 0))
-                                        + int(status.get("RssShmem", 0)))
+                self.peak_private = max(self.peak_private, int(status.get("RssAnon", 0)))
             self.finished.wait(0.2)
 
     def cpu(self):

@@ -94,7 +94,9 @@ class ChannelContext {
 
   // Receiving.
   virtual bool is_wanted(ChunkIndex chunk) const = 0;  // of interest and not here yet
-  virtual void receive_chunk(Channel& from, const ReceivedChunk& chunk) = 0;
+  // A place in the batch for a chunk that has come; what else there is to say of it is filled in by
+  // the caller, at once (a copy of what was just written makes the processor wait).
+  virtual ReceivedChunk& receive_chunk(Channel& from, ChunkIndex chunk, bool asked) = 0;
 
   // Live: a signature, with the hashes of its datagram that came before it, from `hashes_begin` on.
   // Looked at when the batch ends, before its chunks.

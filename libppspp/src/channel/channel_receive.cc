@@ -96,13 +96,12 @@ void Channel::on_chunk(ChunkIndex chunk, const Data& message, std::span<const st
   if (!doubtful()) stalls_ = 0;
   unchoked_in_vain_ = false;
   const std::uint32_t end = context.scratch().next_hash_number();
-  context.receive_chunk(*this, {.chunk = chunk,
-                                .payload = payload,
-                                .one_way_delay_us = delay,
-                                .asked = asked,
-                                .hashes_begin = datagram_hashes,
-                                .hashes_own = hashes_used_,
-                                .hashes_end = end});
+  ReceivedChunk& place = context.receive_chunk(*this, chunk, asked);
+  place.payload = payload;
+  place.one_way_delay_us = delay;
+  place.hashes_begin = datagram_hashes;
+  place.hashes_own = hashes_used_;
+  place.hashes_end = end;
   hashes_used_ = end;
 }
 

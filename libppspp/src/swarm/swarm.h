@@ -107,7 +107,7 @@ class Swarm : public ChannelContext {
   const WireFormat& format() const override { return format_; }
   const BinSet& verified() const override { return verified_; }
   ChannelScratch& scratch() override { return scratch_; }
-  void receive_chunk(Channel& from, const ReceivedChunk& chunk) override;
+  ReceivedChunk& receive_chunk(Channel& from, ChunkIndex chunk, bool asked) override;
   ChunkRange pick(Channel& from, std::uint64_t max_chunks, Now now) override;
   void give_back(Channel& from, ChunkRange range) override;
   std::uint64_t receive_share() const override;
@@ -126,7 +126,7 @@ class Swarm : public ChannelContext {
 
  protected:
   struct Received {
-    Channel* from;
+    Channel* from = nullptr;
     ReceivedChunk chunk;
     std::uint32_t work = BatchWork::kNone;  // its hash, or signature
     // Shown to be genuine together with those that follow it in the batch and in the content: so

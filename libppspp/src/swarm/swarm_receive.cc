@@ -13,11 +13,15 @@ constexpr std::size_t kMaxRunPieces = 512;  // of one write
 
 }  // namespace
 
-void Swarm::receive_chunk(Channel& from, const ReceivedChunk& chunk) {
-  batch_.push_back({&from, chunk});
+ReceivedChunk& Swarm::receive_chunk(Channel& from, ChunkIndex chunk, bool asked) {
+  Received& received = batch_.emplace_back();
+  received.from = &from;
+  received.chunk.chunk = chunk;
+  received.chunk.asked = asked;
   // Late, and perhaps asked of another peer meanwhile.
-  if (!chunk.asked) twice_.insert({chunk.chunk, chunk.chunk + 1});
+  if (!asked) twice_.insert({chunk, chunk + 1});
   note_owing(from);
+  return received.chunk;
 }
 
 std::span<const ClaimedHash> Swarm::hashes_of(const ReceivedChunk& chunk, bool own_only) const {
