@@ -418,6 +418,31 @@ TEST_SUITE("endpoint/fetching") {
     CHECK(f.world.time() - start < 10s);
   }
 
+  TEST_CASE("a swarm that is left when a peer has just fallen silent leaves nothing behind") {
+    Fetching f;
+    REQUIRE(f.peer->open({Have{{0, 1}}}));  // it came to us, and brings all that it has
+    f.peer->hear();
+    f.peer->say(f.original.with_proof(0));
+    f.peer->hear();
+    REQUIRE(f.node->status().verified_bytes == 1'024);
+    Endpoint& endpoint = f.node->endpoint();
+    Now now = f.world.now(*f.node);
+    const auto transmit_all = [&] {
+      std::vector<std::byte> buffer(70'000);
+      while (endpoint.poll_transmit(buffer, now)) {
+      }
+    };
+    for (int second = 0; second < 1'000 && f.node->status().channels == 1; ++second) {
+      transmit_all();
+      now.monotonic += 1s;
+      endpoint.handle_deadline(now);
+    }
+    REQUIRE(f.node->status().channels == 0);  // it is given up, which nobody has looked at yet
+    endpoint.leave(f.node->swarm(), now);
+    transmit_all();
+    CHECK(endpoint.idle());
+  }
+
   TEST_CASE("late chunks of a batch survive the end of a twin channel, or are asked for again") {
     Fetching f;
     REQUIRE(f.peer->open({Have{{0, 49}}}));

@@ -93,7 +93,6 @@ class AddressBook {
   // Of the channels that we want to begin, those that may be to addresses told by peers (3.10.1).
   std::size_t share_of_peers() const { return goal_ < 4 ? goal_ - goal_ / 2 : goal_ - goal_ / 4; }
 
-  void clear() { *this = {}; }
   void check_invariants() const;
 
  private:

@@ -227,6 +227,7 @@ void Endpoint::Impl::connect(Member& member, const AddressBook::Candidate& peer,
 }
 
 void Endpoint::Impl::start_peers(Member& member, Now now) {
+  if (member.leaving) return;
   AddressBook& book = member.swarm->address_book();
   while (const auto peer = book.next(now.monotonic, member.exploring)) {
     if (channels_.size() >= options_.max_channels || !has_room(member)) {

@@ -170,12 +170,13 @@ std::unique_ptr<ChunkStore> Endpoint::Impl::leave(SwarmHandle handle, Now now) {
   if (member == nullptr) return nullptr;
   flush(now);
   Swarm& swarm = *member->swarm;
-  swarm.address_book().clear();  // the end of a channel must not be the beginning of another
+  member->leaving = true;
   const std::vector<Channel*> channels(swarm.channels().begin(), swarm.channels().end());
   for (Channel* channel : channels) {
     channel->close("we leave the swarm", true);
     end_channel(channel->local(), now, false);
   }
+  PPSPP_ASSERT(swarm.channels().empty());
   half_open_.remove_swarm(handle);
   drain(*member);
   const SwarmId& id = swarm.metadata().id;

@@ -90,6 +90,7 @@ class Endpoint::Impl {
     TimePoint look_at = kNever;     // whether it has the right neighbours
     TimePoint explore_at = kNever;  // when one may be replaced by an unknown peer
     bool exploring = false;
+    bool leaving = false;  // the end of a channel must not be the beginning of another
   };
   struct Slot {  // a channel of the table
     std::unique_ptr<Channel> channel;
