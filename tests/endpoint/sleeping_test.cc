@@ -57,6 +57,24 @@ TEST_SUITE("endpoint/sleeping") {
     CHECK(s.node.status().channels == 1);
   }
 
+  TEST_CASE("nobody is told any more of a swarm that is no longer awaited, whoever asked before") {
+    Sleeping s(2);
+    Endpoint& endpoint = s.node.endpoint();
+    const Now now = s.world.now(s.node);
+    std::vector<Puppet> peers;
+    for (const std::size_t swarm : {0U, 1U}) {
+      const Puppet& peer = peers.emplace_back(s.puppet(swarm, swarm));
+      const auto first = peer.octets({}, {Handshake{peer.own, peer.options(true)}});
+      endpoint.handle_datagram(first, peer.address(), now);
+    }
+    endpoint.stop_awaiting(s.originals[0].metadata.id);
+    std::vector<SwarmId> wanted;
+    while (const auto event = endpoint.poll_event()) {
+      if (const auto* w = std::get_if<event::Wanted>(&event->what)) wanted.push_back(w->id);
+    }
+    CHECK(wanted == std::vector{s.originals[1].metadata.id});
+  }
+
   TEST_CASE("it is said once that a swarm is wanted, however many ask, until that is forgotten") {
     Sleeping s;
     Puppet first = s.puppet(0, 0);

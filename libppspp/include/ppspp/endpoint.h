@@ -195,7 +195,7 @@ class Endpoint {
   // event::Wanted said; when the ID is joined or published, it is answered as if it had just come.
   // A swarm that is joined is not asleep, but sleeps again when it is left.
   void await(const SwarmId& id);
-  void stop_awaiting(const SwarmId& id);
+  void stop_awaiting(const SwarmId& id);  // nor is an event::Wanted of it said any more
 
   // The store has finished what it answered not_yet to.
   void store_ready(SwarmHandle swarm, Now now);

@@ -43,6 +43,10 @@ void Endpoint::Impl::await(const SwarmId& id) {
 
 void Endpoint::Impl::stop_awaiting(const SwarmId& id) {
   if (!sleeping_.contains(id)) return;
+  std::erase_if(events_, [&](const Event& event) {
+    const auto* const wanted = std::get_if<event::Wanted>(&event.what);
+    return wanted != nullptr && wanted->id == id;
+  });
   sleeping_.remove(id);
   if (by_id_.contains(id)) --awake_;
 }
