@@ -152,7 +152,7 @@ Verdict ContentVerifier::verify_all(Bin top, std::span<const std::byte> leaf_has
   const Verdict verdict = climb(FullTree{*tree_}, top, peak, hashes, finder_, hasher_, path);
   if (verdict != Verdict::verified) return verdict;
   keep(*tree_, top, hasher_.size(), path);
-  const std::size_t offset = 2 * top.first_chunk() * hasher_.size();
+  const std::size_t offset = Bin::leaf(top.first_chunk()).number() * hasher_.size();
   if (!write_nodes_ || !write_nodes_(offset, nodes)) tree_->set_all(top, nodes);
   return verdict;
 }

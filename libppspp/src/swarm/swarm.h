@@ -238,6 +238,7 @@ class Swarm : public ChannelContext {
     std::uint64_t chunks;
     std::int64_t one_way_delay_us;  // of the last
   };
+  void extend_run(ChunkIndex first, std::size_t chunks, Now now);
   void note_origin(Channel* from, std::uint64_t chunks, std::int64_t one_way_delay_us);
 
   ChunkRange run_;  // being gathered for one write

@@ -80,9 +80,7 @@ std::vector<ClaimedHash> Swarm::with_early_hashes(const Received& received) cons
 
 void Swarm::queue_write(Channel* from, ChunkIndex chunk, std::int64_t one_way_delay_us,
                         std::span<const std::byte> payload, Now now) {
-  if (run_.end != chunk || run_pieces_.size() >= kMaxRunPieces) write_run(now);
-  if (run_.empty()) run_ = {chunk, chunk};
-  ++run_.end;
+  extend_run(chunk, 1, now);
   run_pieces_.push_back(payload);
   note_origin(from, 1, one_way_delay_us);
 }
@@ -92,10 +90,7 @@ bool Swarm::may_be_here(ChunkRange range) const {
 }
 
 void Swarm::queue_writes(std::span<const Received> chunks, Now now) {
-  const ChunkIndex first = chunks.front().chunk.chunk;
-  if (run_.end != first || run_pieces_.size() + chunks.size() > kMaxRunPieces) write_run(now);
-  if (run_.empty()) run_ = {first, first};
-  run_.end += chunks.size();
+  extend_run(chunks.front().chunk.chunk, chunks.size(), now);
   for (const Received& received : chunks) run_pieces_.push_back(received.chunk.payload);
   while (!chunks.empty()) {
     Channel* const from = chunks.front().from;
@@ -105,6 +100,13 @@ void Swarm::queue_writes(std::span<const Received> chunks, Now now) {
     note_origin(from, count, chunks[count - 1].chunk.one_way_delay_us);
     chunks = chunks.subspan(count);
   }
+}
+
+// Where the run cannot go on with these, it is written, and they begin another.
+void Swarm::extend_run(ChunkIndex first, std::size_t chunks, Now now) {
+  if (run_.end != first || run_pieces_.size() + chunks > kMaxRunPieces) write_run(now);
+  if (run_.empty()) run_ = {first, first};
+  run_.end += chunks;
 }
 
 void Swarm::note_origin(Channel* from, std::uint64_t chunks, std::int64_t one_way_delay_us) {

@@ -25,10 +25,10 @@ ChunkRange from_bin32(std::uint32_t number) {
   return number == ~std::uint32_t{0} ? ChunkRange{} : Bin(number).chunks();
 }
 
-// `range` is a binary interval.
+// `range` is a binary interval, or empty, which the last number is for.
 std::uint64_t bin_number(ChunkRange range) {
-  PPSPP_ASSERT(is_binary(range));
-  return (range.begin << 1) + (range.size() - 1);
+  PPSPP_ASSERT(range.empty() || is_binary(range));
+  return bin_of(range).number();
 }
 
 }  // namespace
@@ -61,11 +61,10 @@ void store_rare_chunk_spec(std::byte* at, ChunkRange range, const WireFormat& fo
       store(at + 8, range.end - 1);
       return;
     case ChunkAddressing::bin32:
-      store(at, range.empty() ? ~std::uint32_t{0}
-                              : static_cast<std::uint32_t>(bin_number(range)));
+      store(at, static_cast<std::uint32_t>(bin_number(range)));
       return;
     case ChunkAddressing::bin64:
-      store(at, range.empty() ? Bin::none().number() : bin_number(range));
+      store(at, bin_number(range));
       return;
     case ChunkAddressing::byte64:  // the nominal end of the last chunk, also where it is short
       store(at, range.begin * format.chunk_size);
